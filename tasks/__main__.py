@@ -1,0 +1,64 @@
+"""`python -m tasks <step> <name>`: the one command line that DVC's stages and the flows call.
+
+Every error that has a meaning ends as one line on stderr, `ERROR <code> <step> <name>: <what>`, and that
+code as exit status: 2 a wrong request, 3 wrong data, 4 refused, 5 something needed is not there.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from tasks.errors import BadRequest, MiarError, Unavailable
+
+STEPS = {
+    "ingest": "source",
+    "validate": "dataset",
+    "prepare": "dataset",
+    "tune": "recipe",
+    "train": "recipe",
+    "evaluate": "recipe",
+    "register": "recipe",
+    "promote": "recipe",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one step, and turn its errors into a line and an exit code."""
+    where = " ".join(argument[:80] for argument in arguments[:2])
+    try:
+        run(arguments)
+    except MiarError as error:
+        return complain(error, where)
+    except OSError as error:
+        return complain(Unavailable(f"files and disk must be usable. Received: {error}"), where)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def run(arguments: list[str]) -> None:
+    """Import the step's module, and no other, and call the function of the same name.
+
+    Raises:
+        BadRequest: if `arguments` are not a step and a name.
+    """
+    if arguments == ["check"]:
+        importlib.import_module("tasks.check").check()
+        return
+    if len(arguments) != 2 or arguments[0] not in STEPS:
+        usage = "; ".join(f"{step} <{kind}>" for step, kind in STEPS.items())
+        raise BadRequest(f"the arguments must be one of: {usage}; check. Received: {' '.join(arguments)[:80]!r}")
+    step, name = arguments
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    getattr(importlib.import_module(f"tasks.{step}"), step)(name)
+
+
+def complain(error: MiarError, where: str) -> int:
+    print(f"ERROR {error.code} {where}: {' '.join(str(error).split())}", file=sys.stderr)
+    return error.code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
