@@ -60,7 +60,10 @@ class Ingested(Receipt):
 
 
 class Validated(Receipt):
+    """`ingested` is the digest of the source that was judged, `result_id` that of the verdicts."""
+
     step = "validate"
+    ingested: str
     samples: int
     expectations: int
     result_id: str
@@ -83,7 +86,6 @@ class Tuned(Receipt):
     best_trial: str | None
     best_score: float | None
     hyperparameters: dict[str, int | float | str | bool]
-    seconds: float
 
 
 class Trained(Receipt):

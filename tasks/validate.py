@@ -1,0 +1,219 @@
+"""Validate: expect of every sample, and of the split, what the dataset promises."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tasks import catalogue, ingested, pictures, places, split
+from tasks.catalogue import Dataset
+from tasks.errors import BadData
+from tasks.outside import expectations
+from tasks.outside.expectations import Expectation, Verdict
+from tasks.receipts import Validated
+
+NAMED = 3
+"""How many failed expectations an error tells; the report has all of them."""
+
+
+def validate(name: str) -> Validated:
+    """Judge the samples of dataset `name`, and write the Data Docs, a report and the receipt.
+
+    Raises:
+        BadData: if an expectation does not hold; the line says which, for which column and rows, and where
+            the report is.
+    """
+    known = catalogue.load()
+    dataset = known.dataset(name)
+    images, samples = ingested.read(dataset.source)
+    table = describe(images, samples, dataset)
+    tables = {"samples": table, "classes": balance(table, dataset)}
+    places.SCRATCH.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=places.SCRATCH) as scratch:
+        wanted = expected(dataset, known.source(dataset.source).samples)
+        verdicts = expectations.judge(name, tables, wanted, Path(scratch) / "docs")
+        success = bool(verdicts) and all(verdict.success for verdict in verdicts)
+        final = places.validated(name) if success else failed(name)
+        with places.whole_folder(final) as folder:
+            shutil.move(Path(scratch) / "docs", folder / "docs")
+            write_report(name, images, tables, verdicts, folder)
+            if success:
+                return receipt(name, dataset, table, verdicts).write(folder)
+    raise BadData(complaint(name, verdicts))
+
+
+def failed(name: str) -> Path:
+    """Where the report of a dataset that failed lies; DVC takes away what a failed stage wrote."""
+    return places.SCRATCH / "validation" / name
+
+
+def describe(images: np.ndarray, samples: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """One row for each sample: what its image is, and how it stands to the others.
+
+    Returns:
+        Columns row, label, split, shape, dtype, finite, lowest, highest, contrast (highest - lowest pixel),
+        copy_of (the first row with the same image, if another), labels_of_image (how many different ones the
+        same image has) and seen_in (the splits that have the same image, joined by +).
+    """
+    pixels = images.reshape(len(images), -1)
+    lowest, highest = pixels.min(axis=1).astype(float), pixels.max(axis=1).astype(float)
+    content = split.contents(images)
+    splits = split.of_dataset(content, samples, dataset)
+    table = pd.DataFrame({expectations.ROW: np.arange(len(images)), "label": samples["label"], "split": splits})
+    table["shape"] = "x".join(str(size) for size in images.shape[1:])
+    table["dtype"] = str(images.dtype)
+    table["finite"] = np.isfinite(pixels).all(axis=1)
+    table["lowest"], table["highest"], table["contrast"] = lowest, highest, highest - lowest
+    first = table[expectations.ROW].groupby(content).transform("min")
+    table["copy_of"] = first.where(first != table[expectations.ROW])
+    table["labels_of_image"] = table["label"].groupby(content).transform("nunique")
+    table["seen_in"] = seen_in(content, splits)
+    return table
+
+
+def seen_in(content: np.ndarray, splits: np.ndarray) -> np.ndarray:
+    """Which splits have each sample's content, such as `test` or `train+test`: text (N,)."""
+    codes, _ = pd.factorize(content)
+    number = np.zeros(len(codes), dtype=int)
+    for bit, name in enumerate(split.SPLITS):
+        number += 2**bit * np.isin(codes, codes[splits == name])
+    names = ["+".join(name for bit, name in enumerate(split.SPLITS) if value >> bit & 1) for value in range(8)]
+    return np.array(names)[number]
+
+
+def balance(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """One row for each class in each split: row (`train 3`), samples, fraction of the split, split_samples."""
+    counts = pd.crosstab(table["split"], table["label"])
+    counts = counts.reindex(index=list(split.SPLITS), columns=dataset.classes, fill_value=0)
+    sizes = np.array([(table["split"] == part).sum() for part in split.SPLITS])
+    fractions = counts.to_numpy() / np.maximum(1, sizes)[:, np.newaxis]
+    return pd.DataFrame(
+        {
+            expectations.ROW: [f"{part} {label}" for part in split.SPLITS for label in dataset.classes],
+            "samples": counts.to_numpy().ravel(),
+            "fraction": fractions.ravel(),
+            "split_samples": np.repeat(sizes, len(dataset.classes)),
+        }
+    )
+
+
+def expected(dataset: Dataset, samples: int) -> list[Expectation]:
+    """What must hold: few expectations, each over a whole column."""
+    every = 1 - dataset.duplicates / samples
+    return [
+        Expectation("samples", "expect_table_row_count_to_equal", {"value": samples}),
+        one_of("shape", ["x".join(str(size) for size in dataset.image)]),
+        one_of("dtype", ["uint8"]),
+        one_of("finite", [True]),
+        between("samples", "lowest", min_value=0),
+        between("samples", "highest", max_value=255),
+        between("samples", "contrast", min_value=1),
+        Expectation("samples", "expect_column_values_to_not_be_null", {"column": "label"}),
+        one_of("label", dataset.classes),
+        one_of("labels_of_image", [1]),
+        Expectation("samples", "expect_column_values_to_be_null", {"column": "copy_of", "mostly": every}),
+        one_of("seen_in", list(split.SPLITS)),
+        between("classes", "split_samples", min_value=1),
+        between("classes", "fraction", min_value=dataset.smallest_class),
+    ]
+
+
+def one_of(column: str, values: list[str] | list[bool] | list[int]) -> Expectation:
+    return Expectation("samples", "expect_column_values_to_be_in_set", {"column": column, "value_set": values})
+
+
+def between(table: str, column: str, **limits: float) -> Expectation:
+    return Expectation(table, "expect_column_values_to_be_between", {"column": column, **limits})
+
+
+def complaint(name: str, verdicts: list[Verdict]) -> str:
+    """One line: which expectations do not hold, and where to read more."""
+    if not verdicts:
+        return f"dataset `{name}` must be judged by at least one expectation. Received: none ran"
+    wrong = [verdict for verdict in verdicts if not verdict.success]
+    return (
+        f"dataset `{name}` must be what it promises. {len(wrong)} of {len(verdicts)} expectations do not hold: "
+        f"{'; '.join(str(verdict) for verdict in wrong[:NAMED])}. Report: {failed(name) / 'report.html'}"
+    )
+
+
+def receipt(name: str, dataset: Dataset, table: pd.DataFrame, verdicts: list[Verdict]) -> Validated:
+    """What was judged and found, without clocks: an equal verdict on equal samples is an equal receipt."""
+    ingest_digest = ingested.digest(dataset.source)
+    result = result_id(verdicts)
+    return Validated(
+        name=name,
+        digest=hashlib.sha256(f"{ingest_digest} {result}".encode()).hexdigest(),
+        ingested=ingest_digest,
+        samples=len(table),
+        expectations=len(verdicts),
+        result_id=result,
+        success=True,
+        splits={part: int((table["split"] == part).sum()) for part in split.SPLITS},
+    )
+
+
+def result_id(verdicts: list[Verdict]) -> str:
+    """sha256 over every expectation and its verdict."""
+    facts = [[one.expectation.table, one.expectation.kind, one.expectation.wanted, one.success] for one in verdicts]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def write_report(
+    name: str, images: np.ndarray, tables: dict[str, pd.DataFrame], verdicts: list[Verdict], folder: Path
+) -> None:
+    """Write report.html: the verdicts, the classes and what the samples look like, in one file."""
+    counts = tables["classes"][expectations.ROW].str.split(" ", n=1, expand=True)
+    classes = pd.crosstab(counts[1], counts[0], values=tables["classes"]["samples"], aggfunc="sum")
+    classes = classes.reindex(columns=list(split.SPLITS)).rename_axis(index="class", columns=None).reset_index()
+    good = sum(verdict.success for verdict in verdicts)
+    page = pictures.page(
+        f"Validation of {name}",
+        f"<p><strong>{good} of {len(verdicts)} expectations hold.</strong> {len(images)} samples. "
+        'Great Expectations\' own pages: <a href="docs/index.html">Data Docs</a>.</p>',
+        "<h2>Expectations</h2>",
+        pictures.table(pd.DataFrame([report_row(verdict) for verdict in verdicts])),
+        "<h2>Samples of each class</h2>",
+        pictures.table(classes),
+        *sheets(images, tables["samples"], verdicts, folder),
+    )
+    (folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def report_row(verdict: Verdict) -> dict[str, str]:
+    wanted = dict(verdict.expectation.wanted)
+    return {
+        "holds": "yes" if verdict.success else "NO",
+        "table": verdict.expectation.table,
+        "column": str(wanted.pop("column", "")),
+        "expectation": verdict.expectation.kind.removeprefix("expect_").replace("_", " "),
+        "wanted": ", ".join(f"{key}: {value}" for key, value in wanted.items()),
+        "received": verdict.received.removeprefix("received "),
+    }
+
+
+def sheets(images: np.ndarray, table: pd.DataFrame, verdicts: list[Verdict], folder: Path) -> list[str]:
+    """The first images of each class, and those that an expectation does not hold for."""
+    if images.shape[-1] not in (1, 3):
+        return []
+    typical = table.groupby("label").head(4).sort_values("label", kind="stable").index[:40]
+    chosen = {"The first samples of each class": list(typical)}
+    bad = [row for one in verdicts if one.expectation.table == "samples" for row in one.rows]
+    if bad:
+        chosen["Samples that an expectation does not hold for"] = sorted({int(row) for row in bad})[:40]
+    return [sheet(title, images, table, rows, folder) for title, rows in chosen.items()]
+
+
+def sheet(title: str, images: np.ndarray, table: pd.DataFrame, rows: list[int], folder: Path) -> str:
+    """A part of the report: the images of `rows`, each with its row and label."""
+    captions = [f"{row}: {table['label'][row]}" for row in rows]
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        file = Path(scratch) / "sheet.png"
+        pictures.sheet(images[rows], captions, "").savefig(file)
+        return pictures.picture(file, title)
