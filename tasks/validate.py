@@ -44,6 +44,7 @@ def validate(name: str) -> Validated:
             shutil.move(Path(scratch) / "docs", folder / "docs")
             write_report(name, images, tables, verdicts, folder)
             if success:
+                shutil.rmtree(failed(name), ignore_errors=True)
                 return receipt(name, dataset, table, verdicts).write(folder)
     raise BadData(complaint(name, verdicts))
 
@@ -105,7 +106,7 @@ def balance(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
 
 def expected(dataset: Dataset, samples: int) -> list[Expectation]:
     """What must hold: few expectations, each over a whole column."""
-    every = 1 - dataset.duplicates / samples
+    originals = max(0, samples - dataset.duplicates) / samples
     return [
         Expectation("samples", "expect_table_row_count_to_equal", {"value": samples}),
         one_of("shape", ["x".join(str(size) for size in dataset.image)]),
@@ -117,7 +118,7 @@ def expected(dataset: Dataset, samples: int) -> list[Expectation]:
         Expectation("samples", "expect_column_values_to_not_be_null", {"column": "label"}),
         one_of("label", dataset.classes),
         one_of("labels_of_image", [1]),
-        Expectation("samples", "expect_column_values_to_be_null", {"column": "copy_of", "mostly": every}),
+        Expectation("samples", "expect_column_values_to_be_null", {"column": "copy_of", "mostly": originals}),
         one_of("seen_in", list(split.SPLITS)),
         between("classes", "split_samples", min_value=1),
         between("classes", "fraction", min_value=dataset.smallest_class),

@@ -15,7 +15,11 @@ import pandas as pd
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 
 import great_expectations as gx
-from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
 
 ROW = "row"
 """Column of every judged table that names a row to people."""
@@ -67,9 +71,7 @@ def judge(name: str, tables: dict[str, pd.DataFrame], expectations: list[Expecta
     Args:
         tables: by name; each has the column `row`.
     """
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    document_in(context, docs)
+    context = context_with(docs)
     source = context.data_sources.add_pandas(name)
     verdicts = []
     for title, table in tables.items():
@@ -82,14 +84,18 @@ def judge(name: str, tables: dict[str, pd.DataFrame], expectations: list[Expecta
     return verdicts
 
 
-def document_in(context: Any, docs: Path) -> None:
-    """Let the context have one site of Data Docs, in `docs`."""
-    for site in list(context.list_data_docs_sites()):
-        context.delete_data_docs_site(site)
+def context_with(docs: Path) -> Any:
+    """A context that keeps all in memory but its one site of Data Docs, in `docs`."""
     store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)}
     index = {"class_name": "DefaultSiteIndexBuilder"}
-    config = {"class_name": "SiteBuilder", "store_backend": store, "site_index_builder": index}
-    context.add_data_docs_site(site_name="docs", site_config=config)
+    site = {"class_name": "SiteBuilder", "store_backend": store, "site_index_builder": index}
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        data_docs_sites={"docs": site},
+        progress_bars=ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
+    )
+    return gx.get_context(project_config=config, mode="ephemeral")
 
 
 def checkpoint(context: Any, name: str, title: str, batch: Any, asked: list[Expectation]) -> Any:
@@ -138,7 +144,7 @@ def plain(value: Any) -> str:
         return repr(value[:80]) if value else "''"
     if pd.isna(value):
         return "nothing"
-    return f"{float(value):.6g}" if not isinstance(value, bool) else str(value)
+    return str(value) if pd.api.types.is_bool(value) else f"{float(value):.6g}"
 
 
 STYLE = """

@@ -16,7 +16,7 @@ from tasks.errors import BadRequest, Refused, Unavailable
 TIMEOUT = httpx.Timeout(30, connect=5)
 REDIRECTS = 3
 CAP = 2 * 1024**3
-CHUNK = 1024**2
+ATTEMPTS = 20
 
 
 class Missing(Unavailable):
@@ -45,17 +45,16 @@ def download(url: str, to: Path, *, cap: int = CAP) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     part = to.with_name(f"{to.name}.part")
     with browser(url) as client:
-        while True:
+        for attempt in range(1, ATTEMPTS + 1):
             before = size(part)
             try:
                 fetch_rest(client, url, part, cap)
+                break
             except Broken:
-                if size(part) > before:
-                    continue
-                raise
+                if size(part) <= before or attempt == ATTEMPTS:
+                    raise
             except httpx.HTTPError as error:
                 raise Unavailable(f"{mask(url)}: {type(error).__name__} {mask(str(error))}".strip()) from None
-            break
     finish(part, to)
 
 
@@ -162,7 +161,7 @@ def write_body(answer: httpx.Response, part: Path, whole: int | None, cap: int) 
     have = size(part)
     bar = tqdm(total=whole, initial=have, unit="B", unit_scale=True, desc=part.stem, mininterval=1)
     with bar, part.open("ab") as file:
-        for chunk in answer.iter_raw(CHUNK):
+        for chunk in answer.iter_raw():
             have += len(chunk)
             if have > cap:
                 raise Refused(f"a download must be at most {cap} bytes. Received: more, {mask(str(answer.url))}")
