@@ -1,0 +1,158 @@
+"""Prepared arrays: complete, in the form that models take, equal bytes every time, and never unjudged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks import catalogue, ingested, places, prepare, prepared
+from tasks.errors import BadData, Refused
+from tasks.receipts import Validated
+
+COUNT = 60
+CLASSES = ["c", "a", "b"]
+
+
+@pytest.fixture
+def validated(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Validated:
+    """A source of 60 random images of three classes, and the receipt that says it was judged."""
+    folder = workplace / "ingested" / "digits"
+    folder.mkdir(parents=True)
+    np.save(folder / "images.npy", np.random.default_rng(1).integers(0, 256, (COUNT, 8, 8, 1), dtype=np.uint8))
+    labels = [CLASSES[row % 3] for row in range(COUNT)]
+    pd.DataFrame({"label": labels, "split": ""}, dtype="string").to_parquet(folder / "samples.parquet", index=False)
+    known = catalogue.load()
+    dataset = known.dataset("digits").model_copy(update={"classes": CLASSES})
+    settled = known.model_copy(update={"datasets": {"digits": dataset}})
+    monkeypatch.setattr(catalogue, "load", lambda: settled)
+    receipt = Validated(
+        name="digits",
+        digest="0" * 64,
+        ingested=ingested.digest("digits"),
+        samples=COUNT,
+        expectations=14,
+        result_id="0" * 64,
+        success=True,
+        splits={},
+    )
+    judge(receipt)
+    return receipt
+
+
+def judge(receipt: Validated, **changes: object) -> None:
+    folder = places.validated("digits")
+    folder.mkdir(parents=True, exist_ok=True)
+    receipt.model_copy(update=changes).write(folder)
+
+
+def contents() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in places.prepared("digits").iterdir()}
+
+
+def test_every_sample_is_in_one_split_with_its_answer(validated: Validated) -> None:
+    receipt = prepare.prepare("digits")
+    images, samples = ingested.read("digits")
+    parts = [prepared.read("digits", part) for part in prepared.SPLITS]
+    assert sorted(np.concatenate([part.ids for part in parts])) == list(range(COUNT))
+    for name, part in zip(prepared.SPLITS, parts, strict=True):
+        assert receipt.samples[name] == len(part)
+        assert (part.samples.dtype, part.answers.dtype, part.ids.dtype) == (np.uint8, np.int32, np.int64)
+        assert (part.samples == images[part.ids]).all()
+        assert [CLASSES[answer] for answer in part.answers] == samples["label"][part.ids].tolist()
+    assert receipt.samples == {"train": 43, "validation": 5, "test": 12}
+    assert validated.samples == COUNT
+
+
+def test_readers_accept_what_was_written(validated: Validated) -> None:
+    receipt = prepare.prepare("digits")
+    assert prepared.receipt("digits") == receipt
+    spec = prepared.read_spec("digits")
+    assert (spec.input_shape, spec.input_dtype, spec.classes) == ((8, 8, 1), "uint8", tuple(CLASSES))
+    assert prepared.problem("digits") == "classification"
+    assert set(json.loads((places.prepared("digits") / "spec.json").read_text())) == {
+        "problem",
+        "input_shape",
+        "input_dtype",
+        "classes",
+    }
+    assert validated.success
+
+
+def test_the_bytes_are_the_same_every_time(validated: Validated) -> None:
+    prepare.prepare("digits")
+    first = contents()
+    prepare.prepare("digits")
+    assert contents() == first
+    assert len(first) == 11
+    assert validated.success
+
+
+def test_the_exam_is_the_digest_of_the_test_files_alone(validated: Validated, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = prepare.prepare("digits")
+    known = catalogue.load()
+    more = known.dataset("digits").model_copy(update={"validation": 0.3})
+    monkeypatch.setattr(catalogue, "load", lambda: known.model_copy(update={"datasets": {"digits": more}}))
+    after = prepare.prepare("digits")
+    assert before.exam == after.exam
+    assert before.digest != after.digest
+    other = known.dataset("digits").model_copy(update={"seed": 7})
+    monkeypatch.setattr(catalogue, "load", lambda: known.model_copy(update={"datasets": {"digits": other}}))
+    assert prepare.prepare("digits").exam != before.exam
+    assert validated.success
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"success": False}, "must have succeeded"),
+        ({"expectations": 0}, "must have succeeded. Received: 0 expectations"),
+        ({"ingested": "f" * 64}, "must be of the samples that lie here"),
+    ],
+)
+def test_what_nobody_judged_is_refused(validated: Validated, changes: dict[str, object], message: str) -> None:
+    judge(validated, **changes)
+    with pytest.raises(Refused) as caught:
+        prepare.prepare("digits")
+    assert message in str(caught.value)
+    assert not places.prepared("digits").exists()
+
+
+def test_samples_changed_after_the_verdict_are_refused(validated: Validated) -> None:
+    path = places.ingested("digits") / "images.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Refused, match="samples that lie here"):
+        prepare.prepare("digits")
+    assert validated.success
+
+
+def test_a_missing_validation_says_what_to_run(validated: Validated) -> None:
+    (places.validated("digits") / "receipt.json").unlink()
+    with pytest.raises(BadData, match="dvc repro validate@digits"):
+        prepare.prepare("digits")
+    assert validated.success
+
+
+def test_a_failure_leaves_the_old_folder(validated: Validated, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare.prepare("digits")
+    before = contents()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(prepare, "write_spec", full)
+    with pytest.raises(OSError, match="No space"):
+        prepare.prepare("digits")
+    assert contents() == before
+    assert [path.name for path in places.prepared("digits").parent.iterdir()] == ["digits"]
+    assert validated.success
+
+
+def test_an_unknown_label_is_named() -> None:
+    with pytest.raises(BadData, match="row 1: 'z'"):
+        prepare.class_numbers(pd.Series(["a", "z"]), CLASSES)
