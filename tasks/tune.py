@@ -1,0 +1,224 @@
+"""tune: choose the hyperparameters that a recipe leaves open, with Keras Tuner and the one trainer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+import models
+from models.spec import Spec
+from tasks import catalogue, pictures, places, prepared, trainer
+from tasks.catalogue import Recipe
+from tasks.errors import MiarError
+from tasks.prepared import Split
+from tasks.receipts import Tuned, digest_file, digest_files
+
+OUTPUTS = ["hyperparameters.json", "trials.csv"]
+
+
+def tune(name: str) -> Tuned:
+    """Search for the recipe called `name`, and write its hyperparameters and the list of trials.
+
+    A search that was killed goes on with the trial that it was in: what it tries and what it finds depend
+    on the recipe and the data alone.
+
+    Raises:
+        BadRequest: if the recipe fixes a hyperparameter that its architecture does not declare.
+        MiarError: if no trial succeeded.
+    """
+    recipe = catalogue.load().recipe(name)
+    data = prepared.receipt(recipe.dataset)
+    spec = prepared.read_spec(recipe.dataset)
+    trainer.start_over(recipe.search.seed)
+    architecture = models.load(recipe.model)
+    _, defaults = trainer.build(architecture, spec, recipe.hyperparameters)
+    open_ones = [parameter for parameter in defaults if parameter not in recipe.hyperparameters]
+    if recipe.search.trials == 0 or not open_ones:
+        print(f"nothing to search: {len(open_ones)} hyperparameters keep their defaults", flush=True)
+        return write(name, recipe, defaults, pd.DataFrame(columns=["trial", "score"]))
+    scratch = places.SCRATCH / "tuning" / fingerprint(recipe, data.digest)
+    scratch.mkdir(parents=True, exist_ok=True)
+    with FileLock(scratch.with_suffix(".lock")):
+        trials = search(recipe, spec, scratch)
+        best = best_trial(trials, recipe.search.objective)
+        receipt = write(name, recipe, {**defaults, **best["hyperparameters"]}, trials)
+        shutil.rmtree(scratch)
+    return receipt
+
+
+def fingerprint(recipe: Recipe, data: str) -> str:
+    """Hash of all that a search depends on, so that a changed input never resumes a stale one."""
+    code = [Path(models.__file__).with_name(f"{recipe.model}.py"), Path(trainer.__file__), Path(__file__)]
+    parts = sorted(Path(models.__file__).parent.glob("parts/*.py"))
+    facts = [recipe.model_dump(mode="json", exclude={"gate"}), data, *(digest_file(path) for path in code + parts)]
+    versions = [keras.__version__, keras_tuner.__version__, keras.backend.backend(), trainer.threads()]
+    return hashlib.sha256(json.dumps([facts, versions], sort_keys=True).encode()).hexdigest()[:24]
+
+
+class Trial(keras_tuner.HyperModel):
+    """One trial: the recipe's architecture, fitted by the one trainer."""
+
+    def __init__(self, recipe: Recipe, spec: Spec, train: Split, validation: Split) -> None:
+        super().__init__()
+        self.recipe, self.spec, self.splits = recipe, spec, (train, validation)
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        return models.load(self.recipe.model).build(self.spec, hp)
+
+    def fit(
+        self,
+        hp: keras_tuner.HyperParameters,
+        model: keras.Model,
+        *,
+        callbacks: list[keras.callbacks.Callback],
+        epochs: int,
+        initial_epoch: int = 0,
+    ) -> dict[str, float]:
+        """Fit and return the metrics of the best epoch."""
+        del hp
+        search = self.recipe.search
+        fit = trainer.Fit(epochs, self.recipe.train.batch_size, search.seed, search.objective)
+        history = trainer.train(
+            model,
+            *self.splits,
+            fit=fit,
+            checkpoints=None,
+            say=lambda line: print(f"  {line}", flush=True),
+            start=initial_epoch,
+            callbacks=tuple(callbacks),
+        )
+        return history.epochs[history.best(search.objective)]
+
+
+def seeded(kind: type[keras_tuner.Tuner], seed: int) -> type[keras_tuner.Tuner]:
+    """`kind` with a seed for each trial, and with faults of the machine told apart from bad hyperparameters.
+
+    Keras Tuner seeds the choice of hyperparameters but no trial's weights, and takes a full disk for a
+    trial that failed.
+    """
+
+    class Seeded(kind):  # type: ignore[misc, valid-type]
+        def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+            print(f"trial {int(trial.trial_id) + 1}  {shown(trial.hyperparameters.values)}", flush=True)
+            number = np.random.SeedSequence([seed, int(trial.trial_id)]).generate_state(1)[0]
+            trainer.start_over(int(number))
+            try:
+                return super().run_trial(trial, *args, **kwargs)
+            except trainer.Diverged as error:
+                raise keras_tuner.errors.FailedTrialError(str(error)) from error
+            except Exception as error:
+                raise keras_tuner.errors.FatalTrialError(f"{type(error).__name__}: {error}") from error
+
+    return Seeded
+
+
+def shown(values: dict[str, Any]) -> str:
+    named = ((name, f"{value:.3g}" if isinstance(value, float) else value) for name, value in values.items())
+    return "  ".join(f"{name} {value}" for name, value in named if not name.startswith("tuner/"))
+
+
+def make_tuner(recipe: Recipe, trial: Trial, scratch: Path) -> keras_tuner.Tuner:
+    """Keras Tuner's search of the recipe's kind, which goes on with what lies in `scratch`."""
+    search = recipe.search
+    pins = keras_tuner.HyperParameters()
+    for name, value in recipe.hyperparameters.items():
+        pins.Fixed(name, value)
+    kinds = {
+        "random": (keras_tuner.RandomSearch, {"max_trials": search.trials}),
+        "bayesian": (keras_tuner.BayesianOptimization, {"max_trials": search.trials}),
+        "hyperband": (keras_tuner.Hyperband, {"max_epochs": search.epochs}),
+    }
+    kind, limits = kinds[search.tuner]
+    return seeded(kind, search.seed)(
+        trial,
+        objective=keras_tuner.Objective(search.objective, trainer.direction(search.objective)),
+        seed=search.seed,
+        hyperparameters=pins,
+        directory=scratch.parent,
+        project_name=scratch.name,
+        **limits,
+    )
+
+
+def search(recipe: Recipe, spec: Spec, scratch: Path) -> pd.DataFrame:
+    """Run every trial, and list them: trial, status, score, hyperparameters."""
+    trial = Trial(recipe, spec, prepared.read(recipe.dataset, "train"), prepared.read(recipe.dataset, "validation"))
+    tuner = resumed_or_new(lambda: make_tuner(recipe, trial, scratch), scratch)
+    try:
+        tuner.search(epochs=recipe.search.epochs)
+    except (keras_tuner.errors.FatalTrialError, RuntimeError) as error:
+        raise MiarError(f"every trial must run to its end. Received: {str(error).strip().splitlines()[-1]}") from error
+    return pd.DataFrame(list(rows(tuner)))
+
+
+def resumed_or_new(make: Callable[[], keras_tuner.Tuner], scratch: Path) -> keras_tuner.Tuner:
+    """A tuner that goes on where it was; Keras Tuner's own files can be torn by a kill, then a new one."""
+    try:
+        return make()
+    except (json.JSONDecodeError, KeyError, OSError) as error:
+        print(f"the search's files are damaged, it starts again: {error}", flush=True)
+        shutil.rmtree(scratch)
+        return make()
+
+
+def rows(tuner: keras_tuner.Tuner) -> Iterator[dict[str, Any]]:
+    for trial in sorted(tuner.oracle.trials.values(), key=lambda trial: int(trial.trial_id)):
+        values = {name: value for name, value in trial.hyperparameters.values.items() if not name.startswith("tuner/")}
+        yield {
+            "trial": int(trial.trial_id),
+            "status": trial.status,
+            "score": trial.score,
+            "epochs": trial.hyperparameters.values.get("tuner/epochs", None),
+            "hyperparameters": values,
+        }
+
+
+def best_trial(trials: pd.DataFrame, objective: str) -> dict[str, Any]:
+    """The best of the trials that ended with a score; the first one of equals.
+
+    Raises:
+        MiarError: if there is none.
+    """
+    good = trials[(trials["status"] == "COMPLETED") & trials["score"].notna()]
+    if good.empty:
+        raise MiarError(f"at least one trial must succeed. Received: {len(trials)} trials, none with a score")
+    ordered = good.sort_values("score", ascending=trainer.direction(objective) == "min", kind="stable")
+    return dict(ordered.iloc[0].to_dict())
+
+
+def write(name: str, recipe: Recipe, hyperparameters: dict[str, Any], trials: pd.DataFrame) -> Tuned:
+    """Write the step's folder: hyperparameters.json, trials.csv, trials.png and the receipt."""
+    best = best_trial(trials, recipe.search.objective) if len(trials) else None
+    with places.whole_folder(places.tuned(name)) as folder:
+        text = json.dumps(hyperparameters, indent=2, sort_keys=True)
+        (folder / "hyperparameters.json").write_text(text + "\n", encoding="utf-8")
+        flat(trials).to_csv(folder / "trials.csv", index=False)
+        pictures.trials(flat(trials), recipe.search.objective).savefig(folder / "trials.png")
+        receipt = Tuned(
+            name=name,
+            digest=digest_files(folder, OUTPUTS),
+            tuner=recipe.search.tuner,
+            trials=len(trials),
+            best_trial=str(best["trial"]) if best else None,
+            best_score=float(best["score"]) if best else None,
+            hyperparameters=hyperparameters,
+        ).write(folder)
+    return receipt
+
+
+def flat(trials: pd.DataFrame) -> pd.DataFrame:
+    """Trials with a column for each hyperparameter."""
+    if trials.empty:
+        return trials
+    values = pd.DataFrame(list(trials["hyperparameters"]), index=trials.index)
+    return pd.concat([trials.drop(columns="hyperparameters"), values], axis=1)
