@@ -202,7 +202,8 @@ def pick(name: str, things: dict[str, Thing], kind: str) -> Thing:
         raise BadRequest(f"the name of a {kind} must match {NAME}. Received: {name[:80]!r}")
     if name not in things:
         raise BadRequest(
-            f"`{kind}` must be one of {', '.join(sorted(things))} (params.yaml). Received: {name!r}{did_you_mean(name, things)}"
+            f"`{kind}` must be one of {', '.join(sorted(things))} (params.yaml). "
+            f"Received: {name!r}{did_you_mean(name, things)}"
         )
     return things[name]
 
@@ -223,7 +224,7 @@ def load(path: Path = places.PARAMS) -> Catalogue:
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(f"`{path}` must be a readable UTF-8 file. Received: {error}") from None
     try:
-        return Catalogue.model_validate(yaml.load(text, Loader=StrictLoader))
+        return Catalogue.model_validate(yaml.load(text, Loader=StrictLoader))  # noqa: S506, a SafeLoader
     except yaml.YAMLError as error:
         raise BadRequest(f"`{path.name}` must be plain YAML. Received: {' '.join(str(error).split())}") from None
     except ValidationError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 INK, ACCENT, SECOND = "#1f2430", "#2b6cb0", "#dd6b20"
 
@@ -30,7 +31,7 @@ def trials(table: pd.DataFrame, objective: str) -> Figure:
     scores = table["score"].to_numpy(dtype=float)
     axes.plot(table["trial"], scores, "o", color=ACCENT, label="trial")
     axes.step(table["trial"], better.accumulate(scores), where="post", color=SECOND, label="best so far")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure
 
@@ -45,7 +46,7 @@ def learning_curves(history: pd.DataFrame) -> Figure:
         if f"val_{name}" in history:
             axes.plot(history["epoch"], history[f"val_{name}"], color=SECOND, label="validation")
         axes.set(title=name, xlabel="epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         axes.legend()
     return figure

@@ -77,7 +77,7 @@ def fit_and_save(name: str, recipe: Recipe, hyperparameters: dict[str, Any], scr
         table.insert(0, "epoch", np.arange(1, len(table) + 1))
         table.to_csv(folder / "history.csv", index=False)
         kept = history.best(recipe.search.objective) if recipe.train.patience is not None else len(table) - 1
-        receipt = Trained(
+        return Trained(
             name=name,
             digest=digest_weights(model),
             parameters=model.count_params(),
@@ -88,7 +88,6 @@ def fit_and_save(name: str, recipe: Recipe, hyperparameters: dict[str, Any], scr
             threads=trainer.threads(),
             seconds=round(time.monotonic() - began, 1),
         ).write(folder)
-    return receipt
 
 
 def digest_weights(model: keras.Model) -> str:

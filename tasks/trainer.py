@@ -239,7 +239,8 @@ class Recorder(keras.callbacks.Callback):
         metrics = {name: float(value) for name, value in (logs or {}).items()}
         if not all(math.isfinite(value) for value in metrics.values()):
             raise Diverged(
-                f"every metric must stay finite; a smaller learning_rate may help. Received: {metrics} in epoch {epoch + 1}"
+                f"every metric must stay finite; a smaller learning_rate may help. "
+                f"Received: {metrics} in epoch {epoch + 1}"
             )
         self.history.epochs.append(metrics)
         numbers = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())

@@ -107,7 +107,7 @@ def seeded(kind: type[keras_tuner.Tuner], seed: int) -> type[keras_tuner.Tuner]:
     trial that failed.
     """
 
-    class Seeded(kind):  # type: ignore[misc, valid-type]
+    class Seeded(kind):  # type: ignore[misc]
         def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
             print(f"trial {int(trial.trial_id) + 1}  {shown(trial.hyperparameters.values)}", flush=True)
             number = np.random.SeedSequence([seed, int(trial.trial_id)]).generate_state(1)[0]
@@ -133,7 +133,7 @@ def make_tuner(recipe: Recipe, trial: Trial, scratch: Path) -> keras_tuner.Tuner
     pins = keras_tuner.HyperParameters()
     for name, value in recipe.hyperparameters.items():
         pins.Fixed(name, value)
-    kinds = {
+    kinds: dict[str, tuple[type[keras_tuner.Tuner], dict[str, Any]]] = {
         "random": (keras_tuner.RandomSearch, {"max_trials": search.trials}),
         "bayesian": (keras_tuner.BayesianOptimization, {"max_trials": search.trials}),
         "hyperband": (keras_tuner.Hyperband, {"max_epochs": search.epochs}),
@@ -193,7 +193,7 @@ def best_trial(trials: pd.DataFrame, objective: str) -> dict[str, Any]:
     if good.empty:
         raise MiarError(f"at least one trial must succeed. Received: {len(trials)} trials, none with a score")
     ordered = good.sort_values("score", ascending=trainer.direction(objective) == "min", kind="stable")
-    return dict(ordered.iloc[0].to_dict())
+    return {str(name): value for name, value in ordered.iloc[0].items()}
 
 
 def write(name: str, recipe: Recipe, hyperparameters: dict[str, Any], trials: pd.DataFrame) -> Tuned:
@@ -204,7 +204,7 @@ def write(name: str, recipe: Recipe, hyperparameters: dict[str, Any], trials: pd
         (folder / "hyperparameters.json").write_text(text + "\n", encoding="utf-8")
         flat(trials).to_csv(folder / "trials.csv", index=False)
         pictures.trials(flat(trials), recipe.search.objective).savefig(folder / "trials.png")
-        receipt = Tuned(
+        return Tuned(
             name=name,
             digest=digest_files(folder, OUTPUTS),
             tuner=recipe.search.tuner,
@@ -213,7 +213,6 @@ def write(name: str, recipe: Recipe, hyperparameters: dict[str, Any], trials: pd
             best_score=float(best["score"]) if best else None,
             hyperparameters=hyperparameters,
         ).write(folder)
-    return receipt
 
 
 def flat(trials: pd.DataFrame) -> pd.DataFrame:
