@@ -107,7 +107,7 @@ def seeded(kind: type[keras_tuner.Tuner], seed: int) -> type[keras_tuner.Tuner]:
     trial that failed.
     """
 
-    class Seeded(kind):  # type: ignore[misc]
+    class Seeded(kind):
         def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
             print(f"trial {int(trial.trial_id) + 1}  {shown(trial.hyperparameters.values)}", flush=True)
             number = np.random.SeedSequence([seed, int(trial.trial_id)]).generate_state(1)[0]

@@ -1,0 +1,91 @@
+"""evaluate: put the trained network to the exam that it has never seen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+import models
+from tasks import catalogue, pictures, places, prepared, problems
+from tasks.catalogue import Recipe
+from tasks.errors import BadData, BadRequest
+from tasks.prepared import Split
+from tasks.problems import Exam, Problem
+from tasks.receipts import Evaluated, Trained, digest_files
+
+METRICS = "metrics.json"
+PREDICTIONS = "predictions.parquet"
+
+
+def evaluate(name: str) -> Evaluated:
+    """Judge the trained network of the recipe called `name` on the test split.
+
+    Raises:
+        BadRequest: if the recipe's gate asks for a score that the problem does not give.
+        BadData: if the network cannot be read, or gives NaN.
+    """
+    recipe = catalogue.load().recipe(name)
+    data = prepared.receipt(recipe.dataset)
+    problem = problems.load(prepared.problem(recipe.dataset))
+    check_gate(recipe, problem)
+    split = prepared.read(recipe.dataset, "test")
+    given = answers(read_network(name, recipe), split)
+    exam = problem.judge(split, given, prepared.read_spec(recipe.dataset))
+    print("  ".join(f"{score} {value:.4f}" for score, value in exam.scores.items()), flush=True)
+    with places.whole_folder(places.evaluated(name)) as folder:
+        write(name, exam, pd.read_csv(places.trained(name) / "history.csv"), folder)
+        return Evaluated(
+            name=name,
+            digest=digest_files(folder, [METRICS, PREDICTIONS]),
+            scores=exam.scores,
+            exam=data.exam,
+            samples=len(split),
+            pictures=sorted(path.name for path in (folder / "pictures").iterdir()),
+        ).write(folder)
+
+
+def check_gate(recipe: Recipe, problem: Problem) -> None:
+    if recipe.gate.metric not in problem.GATES:
+        raise BadRequest(f"`gate.metric` must be one of {', '.join(problem.GATES)}. Received: {recipe.gate.metric!r}")
+
+
+def read_network(name: str, recipe: Recipe) -> keras.Model:
+    """The network that train saved, which must be what its receipt says."""
+    models.load(recipe.model)  # a file may register classes of its own
+    Trained.read(places.trained(name))
+    path = places.trained(name) / "model.keras"
+    try:
+        return keras.models.load_model(path)
+    except (OSError, ValueError) as error:
+        raise BadData(f"`{path}` must be a Keras model. Received: {str(error).splitlines()[0]}") from error
+
+
+def answers(network: keras.Model, split: Split) -> np.ndarray:
+    """What `network` gives to every sample of `split`, in order."""
+    return np.asarray(network.predict(np.asarray(split.samples), batch_size=256, verbose=0))
+
+
+def write(name: str, exam: Exam, history: pd.DataFrame, folder: Path) -> None:
+    """Write scores, predictions, tables, pictures and the report that shows them all."""
+    (folder / METRICS).write_text(json.dumps(exam.scores, indent=2) + "\n", encoding="utf-8")
+    exam.predictions.to_parquet(folder / PREDICTIONS, index=False)
+    (folder / "tables").mkdir()
+    for title, table in exam.tables.items():
+        table.to_csv(folder / "tables" / f"{title}.csv", index=False)
+    (folder / "pictures").mkdir()
+    figures = {**exam.pictures, "learning_curves": pictures.learning_curves(history)}
+    for title, figure in figures.items():
+        figure.savefig(folder / "pictures" / f"{title}.png")
+    (folder / "report.html").write_text(report(name, exam, folder), encoding="utf-8")
+
+
+def report(name: str, exam: Exam, folder: Path) -> str:
+    """One page of scores, tables and pictures that needs no network."""
+    scores = pd.DataFrame({"score": list(exam.scores), "value": list(exam.scores.values())})
+    shown = [pictures.picture(path, path.stem.replace("_", " ")) for path in sorted(folder.glob("pictures/*.png"))]
+    tables = [f"<h2>{title}</h2>{pictures.table(table)}" for title, table in exam.tables.items()]
+    return pictures.page(f"Evaluation of {name}", pictures.table(scores), *tables, *shown)

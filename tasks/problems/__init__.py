@@ -1,0 +1,55 @@
+"""The questions asked of data, one file each: their scores, tables and pictures.
+
+A file here offers `GATES`, the scores of which more is better and a gate may ask for, and the functions of
+`Problem`. Samples and answers are in the form that the problem's splits store and its models take and give.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from models.spec import Spec
+from tasks.prepared import Split
+
+
+@dataclass(frozen=True)
+class Exam:
+    """How a network's answers to a split were judged.
+
+    Args:
+        scores: the problem's scores over the whole split.
+        tables: by name, what a person would look up, such as the scores of each class.
+        pictures: by name, what a person would look at.
+        predictions: one row for each sample, with its id.
+    """
+
+    scores: dict[str, float]
+    tables: dict[str, pd.DataFrame]
+    pictures: dict[str, Figure]
+    predictions: pd.DataFrame
+
+
+class Problem(Protocol):
+    """What a file of this folder offers."""
+
+    GATES: tuple[str, ...]
+
+    def scores(self, answers: np.ndarray, given: np.ndarray, spec: Spec) -> dict[str, float]:
+        """Judge what a network has `given` against the right `answers`.
+
+        Raises:
+            BadData: if what was given is not an answer at all.
+        """
+
+    def judge(self, split: Split, given: np.ndarray, spec: Spec) -> Exam:
+        """Scores, tables and pictures of what a network has `given` to the samples of `split`."""
+
+
+def load(name: str) -> Problem:
+    return cast(Problem, importlib.import_module(f"tasks.problems.{name}"))

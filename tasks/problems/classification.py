@@ -1,0 +1,125 @@
+"""Classification: which one of K classes is it?
+
+Answers are class numbers, int32 (N,); a network gives probabilities, float (N, K).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from sklearn import metrics
+
+from models.spec import Spec
+from tasks import pictures
+from tasks.errors import BadData
+from tasks.prepared import Split
+from tasks.problems import Exam
+
+GATES = ("accuracy", "balanced_accuracy", "macro_f1")
+
+WORST = 32
+"""How many mistakes the sheet shows."""
+
+
+def scores(answers: np.ndarray, given: np.ndarray, spec: Spec) -> dict[str, float]:
+    """Accuracy, balanced accuracy, macro F1 (all 0..1, more is better) and log loss (nats, less is better)."""
+    check(answers, given, spec)
+    best, numbers = given.argmax(axis=1), range(len(spec.classes))
+    recall = metrics.recall_score(answers, best, labels=numbers, average=None, zero_division=0)
+    present = np.isin(numbers, answers)
+    return {
+        "accuracy": float(metrics.accuracy_score(answers, best)),
+        "balanced_accuracy": float(recall[present].mean()),
+        "macro_f1": float(metrics.f1_score(answers, best, labels=numbers, average="macro", zero_division=0)),
+        "log_loss": float(metrics.log_loss(answers, normalised(given), labels=numbers)),
+    }
+
+
+def check(answers: np.ndarray, given: np.ndarray, spec: Spec) -> None:
+    """Raise BadData unless `given` are finite probabilities, one row for each answer."""
+    wanted = (len(answers), len(spec.classes))
+    if given.shape != wanted:
+        raise BadData(f"predictions must have the shape (samples, classes) {wanted}. Received: {given.shape}")
+    broken = ~np.isfinite(given).all(axis=1)
+    if broken.any():
+        raise BadData(
+            f"predictions must be finite. Received: {broken.sum()} of {len(given)} with NaN or infinity, "
+            f"the first for sample {int(np.argmax(broken))}"
+        )
+
+
+def normalised(given: np.ndarray) -> np.ndarray:
+    """Rows that sum to 1 in float64, as scikit-learn asks; float32's rounding is not an error."""
+    given = given.astype(np.float64)
+    return np.asarray(given / given.sum(axis=1, keepdims=True))
+
+
+def judge(split: Split, given: np.ndarray, spec: Spec) -> Exam:
+    """Scores, a table of the classes, the confusion matrix and the worst mistakes."""
+    answers = np.asarray(split.answers)
+    overall = scores(answers, given, spec)
+    best = given.argmax(axis=1)
+    confusion = metrics.confusion_matrix(answers, best, labels=range(len(spec.classes)))
+    return Exam(
+        scores=overall,
+        tables={"classes": per_class(answers, best, spec), "confusion": pd.DataFrame(confusion, columns=spec.classes)},
+        pictures={"confusion": confusion_picture(confusion, spec), "mistakes": mistakes(split, given, spec)},
+        predictions=predictions(split, given, spec),
+    )
+
+
+def per_class(answers: np.ndarray, best: np.ndarray, spec: Spec) -> pd.DataFrame:
+    """Precision, recall, F1 and the number of samples of each class."""
+    numbers = range(len(spec.classes))
+    columns = metrics.precision_recall_fscore_support(answers, best, labels=numbers, zero_division=0)
+    table = pd.DataFrame(dict(zip(["precision", "recall", "f1", "samples"], columns, strict=True)))
+    table.insert(0, "class", list(spec.classes))
+    return table
+
+
+def predictions(split: Split, given: np.ndarray, spec: Spec) -> pd.DataFrame:
+    """One row for each sample: id, actual and predicted class, and how sure the network was of both."""
+    names, rows = np.array(spec.classes), np.arange(len(split))
+    answers, best = np.asarray(split.answers), given.argmax(axis=1)
+    return pd.DataFrame(
+        {
+            "id": np.asarray(split.ids),
+            "actual": names[answers],
+            "predicted": names[best],
+            "confidence": given[rows, best].astype(np.float64),
+            "actual_probability": given[rows, answers].astype(np.float64),
+        }
+    )
+
+
+def confusion_picture(confusion: np.ndarray, spec: Spec) -> Figure:
+    """Counts of each actual class (rows) taken for each class (columns), shaded by the row's share."""
+    size = max(4.5, 0.55 * len(spec.classes))
+    figure = pictures.blank(size + 0.6, size)
+    axes = figure.add_subplot()
+    shares = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
+    shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(confusion):
+        if count:
+            ink = "white" if shares[row, column] > 0.5 else pictures.INK
+            axes.text(column, row, str(count), ha="center", va="center", color=ink, fontsize=8)
+    ticks = range(len(spec.classes))
+    axes.set(title="Confusion matrix", xlabel="predicted", ylabel="actual", xticks=ticks, yticks=ticks)
+    axes.set_xticklabels(spec.classes, rotation=90 if max(map(len, spec.classes)) > 3 else 0)
+    axes.set_yticklabels(spec.classes)
+    figure.colorbar(shown, ax=axes, label="share of the actual class")
+    return figure
+
+
+def mistakes(split: Split, given: np.ndarray, spec: Spec) -> Figure:
+    """The wrong answers that the network was surest of."""
+    answers, best = np.asarray(split.answers), given.argmax(axis=1)
+    wrong = np.flatnonzero(best != answers)
+    worst = wrong[np.argsort(-given[wrong, best[wrong]], kind="stable")][:WORST]
+    names = spec.classes
+    captions = [
+        f"{names[answers[row]]} taken for {names[best[row]]}\n{given[row, best[row]]:.2f} sure" for row in worst
+    ]
+    title = f"{len(wrong)} mistakes in {len(split)} samples" + (f", the {WORST} surest" if len(wrong) > WORST else "")
+    return pictures.sheet(np.asarray(split.samples[worst]), captions, title)
