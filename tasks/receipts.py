@@ -24,6 +24,7 @@ class Receipt(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     step: ClassVar[str]
+    command: ClassVar[str] = ".venv/bin/dvc repro --force {step}@{name}"
     name: str
     digest: str
 
@@ -43,13 +44,18 @@ class Receipt(BaseModel):
         except FileNotFoundError:
             raise BadData(
                 f"`{folder}` must hold the receipt of the step {cls.step}. Received: no such file. "
-                f"Run: .venv/bin/dvc repro {cls.step}@{folder.name}"
+                f"Run: {cls.again(folder)}"
             ) from None
         except ValidationError as error:
             raise BadData(
                 f"`{folder / FILE}` must be a receipt of {cls.step}. Received: {error.error_count()} wrong fields. "
-                f"Run: .venv/bin/dvc repro --force -s {cls.step}@{folder.name}"
+                f"Run: {cls.again(folder)}"
             ) from None
+
+    @classmethod
+    def again(cls, folder: Path) -> str:
+        """The command that writes the receipt in `folder`."""
+        return cls.command.format(step=cls.step, name=folder.name)
 
 
 class Ingested(Receipt):
@@ -109,6 +115,7 @@ class Evaluated(Receipt):
 
 class Registered(Receipt):
     step = "register"
+    command = ".venv/bin/python -m tasks register {name}"
     version: int
     run_id: str
     new: bool
@@ -118,6 +125,7 @@ class Promoted(Receipt):
     """`verdict` is passed or failed; `champion` the version that is champion afterwards, if any."""
 
     step = "promote"
+    command = ".venv/bin/python -m tasks promote {name}"
     version: int
     verdict: str
     reasons: list[str]

@@ -108,7 +108,7 @@ def confusion_picture(confusion: np.ndarray, spec: Spec) -> Figure:
     axes.set(title="Confusion matrix", xlabel="predicted", ylabel="actual", xticks=ticks, yticks=ticks)
     axes.set_xticklabels(spec.classes, rotation=90 if max(map(len, spec.classes)) > 3 else 0)
     axes.set_yticklabels(spec.classes)
-    figure.colorbar(shown, ax=axes, label="share of the actual class")
+    figure.colorbar(shown, ax=axes, label="share of the actual class", shrink=0.82)
     return figure
 
 

@@ -1,0 +1,117 @@
+"""MLflow tracking: one run for each trained network, with everything that made it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+import mlflow
+import pandas as pd
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from tasks import places
+from tasks.errors import Unavailable
+
+BATCH = 1000
+"""How many metrics MLflow takes at once."""
+
+
+def address() -> str:
+    """The tracking server, or the database file of this checkout."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{places.MLFLOW_DATABASE}"
+
+
+def connect() -> mlflow.MlflowClient:
+    """A client of tracking and registry.
+
+    Raises:
+        Unavailable: if the server or the database does not answer.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    mlflow.set_tracking_uri(address())
+    mlflow.set_registry_uri(address())
+    client = mlflow.MlflowClient()
+    try:
+        client.search_registered_models(max_results=1)
+    except MlflowException as error:
+        reason = str(error).splitlines()[0][:200]
+        raise Unavailable(f"MLflow must answer at MLFLOW_TRACKING_URI ({address()}). Received: {reason}") from error
+    return client
+
+
+def experiment(client: mlflow.MlflowClient, name: str) -> str:
+    """Id of the experiment called `name`, made if need be.
+
+    With a database file alone, MLflow would put artifacts into ./mlruns of whatever folder it is called in.
+    """
+    found = client.get_experiment_by_name(name)
+    if found:
+        return str(found.experiment_id)
+    local = address().startswith("sqlite:")
+    return str(client.create_experiment(name, (places.MLFLOW_ARTIFACTS / name).as_uri() if local else None))
+
+
+def log(
+    client: mlflow.MlflowClient,
+    run: str,
+    *,
+    params: Mapping[str, Any],
+    history: pd.DataFrame,
+    tags: Mapping[str, str],
+) -> None:
+    """Log params, tags and every epoch's metrics, in as few calls as MLflow allows.
+
+    Args:
+        history: the column epoch, and one for each metric.
+    """
+    now = int(time.time() * 1000)
+    metrics = [
+        Metric(name, float(value), now, int(epoch))
+        for name in history.columns.drop("epoch")
+        for epoch, value in zip(history["epoch"], history[name], strict=True)
+    ]
+    client.log_batch(
+        run,
+        metrics=metrics[:BATCH],
+        params=[Param(name, str(value)) for name, value in params.items()],
+        tags=[RunTag(name, value) for name, value in tags.items()],
+    )
+    for start in range(BATCH, len(metrics), BATCH):
+        client.log_batch(run, metrics=metrics[start : start + BATCH])
+
+
+def log_files(client: mlflow.MlflowClient, run: str, files: Mapping[str, list[Path]]) -> None:
+    """Store files as artifacts, in folders by name."""
+    for folder, paths in files.items():
+        for path in paths:
+            client.log_artifact(run, str(path), folder)
+
+
+def log_network(network: Any, example: Any, scores: Mapping[str, float], requirements: list[str]) -> str:
+    """Store a Keras model with its signature and an input example in the active run; returns its model id.
+
+    Args:
+        scores: of the exam, tied to the model as the metrics `test_<score>`.
+        requirements: what a reader needs installed; given, because MLflow's own guess takes seconds.
+
+    MLflow's flavour `tensorflow` stores the same `.keras` file as `keras`, which cannot store an example (3.17).
+    """
+    import mlflow.tensorflow
+
+    signature = mlflow.models.infer_signature(example, network.predict(example, verbose=0))
+    with contextlib.redirect_stdout(io.StringIO()):  # MLflow tries the example, with a bar for one batch
+        info = mlflow.tensorflow.log_model(
+            network, name="model", signature=signature, input_example=example, pip_requirements=requirements
+        )
+    mlflow.log_metrics({f"test_{name}": value for name, value in scores.items()}, model_id=info.model_id)
+    return str(info.model_id)

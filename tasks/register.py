@@ -1,0 +1,132 @@
+"""register: give the evaluated network a version number, and everything that made it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from tasks import catalogue, places, prepared
+from tasks.catalogue import Recipe
+from tasks.errors import Refused
+from tasks.outside import registry, tracking, versioning
+from tasks.receipts import Evaluated, Prepared, Registered, Trained, Tuned, Validated, digest_file
+
+PACKAGES = ("keras", "numpy", "tensorflow")
+"""What a stored network needs to be read."""
+
+
+def register(name: str) -> Registered:
+    """Register the evaluated network of the recipe called `name`; its model in the registry has that name.
+
+    The same weights, data and exam are the same version: asked again, it answers with the number they have.
+
+    Raises:
+        Refused: if what lies here was not evaluated as it is now.
+        Unavailable: if MLflow does not answer.
+    """
+    recipe = catalogue.load().recipe(name)
+    identity = identify(name, recipe)
+    client = tracking.connect()
+    with locked("register", name):
+        known = registry.find(client, name, identity)
+        number, run = (int(known.version), str(known.run_id)) if known else record(client, name, recipe, identity)
+    print(f"{name} version {number} {'was registered before' if known else 'registered'}", flush=True)
+    places.registered(name).mkdir(parents=True, exist_ok=True)
+    return Registered(name=name, digest=identity, version=number, run_id=run, new=known is None).write(
+        places.registered(name)
+    )
+
+
+def locked(what: str, name: str) -> FileLock:
+    """The lock that one process at a time holds to do `what` to the model `name`."""
+    places.LOCKS.mkdir(parents=True, exist_ok=True)
+    return FileLock(places.LOCKS / f"{what}-{name}.lock")
+
+
+def identify(name: str, recipe: Recipe) -> str:
+    """sha256 of weights, data and exam.
+
+    Raises:
+        Refused: if the evaluation is of another exam than the data that lies here.
+    """
+    data, exam = Prepared.read(places.prepared(recipe.dataset)), Evaluated.read(places.evaluated(name))
+    if exam.exam != data.exam:
+        raise Refused(
+            f"the evaluation of `{name}` must be on the exam that lies here, {data.exam[:12]}. "
+            f"Received: {exam.exam[:12]}. Run: .venv/bin/dvc repro evaluate@{name}"
+        )
+    parts = [Trained.read(places.trained(name)).digest, data.digest, exam.digest]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def record(client: Any, name: str, recipe: Recipe, identity: str) -> tuple[int, str]:
+    """Store run, files and network in MLflow, then the version; returns its number and the run's id."""
+    import keras
+    import mlflow
+
+    tags = {**lineage(name, recipe), registry.IDENTITY: identity}
+    with mlflow.start_run(experiment_id=tracking.experiment(client, name)) as active:
+        run = str(active.info.run_id)
+        history = pd.read_csv(places.trained(name) / "history.csv")
+        tracking.log(client, run, params=params(name, recipe), history=history, tags=tags)
+        tracking.log_files(client, run, files(name, recipe))
+        network = keras.models.load_model(places.trained(name) / "model.keras")
+        example = np.asarray(prepared.read(recipe.dataset, "test").samples[:2])
+        requirements = [f"{package}=={version(package)}" for package in PACKAGES]
+        scores = Evaluated.read(places.evaluated(name)).scores
+        model_id = tracking.log_network(network, example, scores, requirements)
+    return registry.create(client, name, run=run, model_id=model_id, tags=tags), run
+
+
+def lineage(name: str, recipe: Recipe) -> dict[str, str]:
+    """Where the network came from, as tags: code, data, settings, judgements, machine, and who asked."""
+    trained, tuned = Trained.read(places.trained(name)), Tuned.read(places.tuned(name))
+    evaluated, validated = Evaluated.read(places.evaluated(name)), Validated.read(places.validated(recipe.dataset))
+    settings = json.dumps(recipe.model_dump(mode="json"), sort_keys=True)
+    return {
+        **versioning.lineage(data={recipe.dataset: f"prepare@{recipe.dataset}"}, stage=f"train@{name}"),
+        "recipe": settings,
+        "params.sha256": hashlib.sha256(settings.encode()).hexdigest(),
+        "seed": str(recipe.train.seed),
+        "env.lock_sha256": digest_file(places.REQUIREMENTS),
+        "gx.result_id": validated.result_id,
+        "gx.success": str(validated.success).lower(),
+        "tuner.kind": tuned.tuner,
+        "tuner.n_trials": str(tuned.trials),
+        "tuner.best_trial": tuned.best_trial or versioning.UNKNOWN,
+        "prefect.flow_run_id": os.environ.get("MIAR_FLOW_RUN", versioning.UNKNOWN),
+        "prefect.deployment": os.environ.get("MIAR_DEPLOYMENT", versioning.UNKNOWN),
+        "hw.device": trained.device,
+        "hw.threads": str(trained.threads),
+        "exam.sha256": evaluated.exam,
+        "exam.samples": str(evaluated.samples),
+        **{f"score.{score}": repr(value) for score, value in evaluated.scores.items()},
+    }
+
+
+def params(name: str, recipe: Recipe) -> dict[str, Any]:
+    """What was chosen, by name, for MLflow's table of runs."""
+    chosen = Tuned.read(places.tuned(name)).hyperparameters
+    settings = {f"train.{key}": value for key, value in recipe.train.model_dump().items()}
+    return {"dataset": recipe.dataset, "model": recipe.model, "base": recipe.base, **settings, **chosen}
+
+
+def files(name: str, recipe: Recipe) -> dict[str, list[Path]]:
+    """What is kept beside the network, by folder."""
+    evaluated, tuned = places.evaluated(name), places.tuned(name)
+    return {
+        "evaluation": [evaluated / "report.html", evaluated / "metrics.json", *sorted(evaluated.glob("tables/*.csv"))],
+        "pictures": [*sorted(evaluated.glob("pictures/*.png")), tuned / "trials.png"],
+        "search": [tuned / "trials.csv", tuned / "hyperparameters.json"],
+        "training": [places.trained(name) / "history.csv"],
+        "validation": [places.validated(recipe.dataset) / "report.html"],
+        "reproduce": [path for path in (places.PARAMS, places.DVC_LOCK, places.REQUIREMENTS) if path.is_file()],
+    }
