@@ -280,6 +280,7 @@ def train(
             batches(train_split, fit=fit, start=start),
             initial_epoch=start,
             epochs=fit.epochs,
+            shuffle=False,  # the batches are
             steps_per_epoch=math.ceil(len(train_split) / fit.batch_size),
             validation_data=in_order(validation, max(fit.batch_size, 256)),
             callbacks=[EpochSeeds(fit.seed), Recorder(fit, history, checkpoints, say), *callbacks],
