@@ -1,0 +1,1 @@
+"""When, where, how often and by whose leave: the only room that knows Prefect."""

@@ -1,0 +1,52 @@
+"""What Prefect and the others must find in the environment before they are imported."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+from tasks import places
+
+POOL = "miar"
+RUNNING = "ui.json"
+"""Written by `make ui` into Prefect's folder while its servers are up."""
+
+LINE = "%(asctime)s  {who:<20}  %(message)s"
+
+
+def apply() -> None:
+    """Set what is not set yet: Prefect's folder, no telemetry, readable lines, and the server that is up."""
+    for name, value in defaults().items():
+        os.environ.setdefault(name, value)
+    addresses = running()
+    if addresses:
+        os.environ.setdefault("PREFECT_API_URL", addresses["prefect"] + "/api")
+
+
+def defaults() -> dict[str, str]:
+    return {
+        "PREFECT_HOME": str(places.PREFECT_HOME),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+        "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": LINE.format(who="retrain"),
+        "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": "%(asctime)s  %(task_run_name)-20s  %(message)s",
+        "PREFECT_CLI_PROMPT": "false",
+        "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+
+
+def running() -> dict[str, str] | None:
+    """The addresses of the servers that `make ui` keeps up for this checkout; None when they are not."""
+    try:
+        found = json.loads((places.PREFECT_HOME / RUNNING).read_text(encoding="utf-8"))
+        addresses = {name: str(found[name]) for name in ("prefect", "mlflow")}
+        port = int(addresses["prefect"].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return addresses
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

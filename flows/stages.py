@@ -1,0 +1,147 @@
+"""DVC's stages, read from dvc.yaml: which lead to a target, which are unchanged, and how one is run."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.lock import LockError
+from dvc.repo import Repo
+from dvc.repo.reproduce import plan_repro
+
+from flows.processes import leashed
+from tasks.errors import BadRequest, MiarError
+
+UNCHANGED, CACHED, RAN = "Unchanged", "Cached", "Ran"
+
+ERROR = re.compile(r"^ERROR (?P<code>\d+) ")
+OUTCOMES = {"didn't change, skipping": UNCHANGED, "is cached - skipping run": CACHED, "Running stage": RAN}
+LAST_LINES = 5
+
+
+class StepFailed(MiarError):
+    """A step that ended badly; the message is the one line that it said itself."""
+
+    def __init__(self, line: str, code: int) -> None:
+        super().__init__(line)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended, and what it said that matters."""
+
+    status: int
+    outcome: str | None
+    error: str | None
+    last_lines: tuple[str, ...]
+
+
+class Graph:
+    """The stages of one checkout. DVC alone knows their edges."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.repo: Any = self.open()
+
+    def open(self) -> Any:
+        try:
+            repo = Repo(str(self.root))
+            repo.index.graph  # noqa: B018, reads and checks dvc.yaml
+        except DvcException as error:
+            raise BadRequest(f"dvc.yaml and params.yaml must fit together. Received: {one_line(error)}") from None
+        return repo
+
+    def reread(self) -> None:
+        """Forget what was read: a stage has run, and dvc.lock is another one."""
+        self.repo.close()
+        self.repo = self.open()
+
+    def names(self) -> list[str]:
+        return [stage.name for stage in self.repo.index.stages]
+
+    def upstream(self, target: str) -> list[str]:
+        """`target` and all that it needs, what is needed first coming first."""
+        graph = self.repo.index.graph
+        stages = {stage.name: stage for stage in graph}
+        if target not in stages:
+            raise BadRequest(f"dvc.yaml must have the stage {target!r}. Received: {', '.join(sorted(stages))}")
+        return [stage.name for stage in plan_repro(graph, [stages[target]])]
+
+    def is_unchanged(self, name: str) -> bool:
+        """Whether DVC has nothing to do for the stage; False too where someone else holds DVC's lock."""
+        (stage,) = (stage for stage in self.repo.index.stages if stage.name == name)
+        try:
+            with self.repo.lock:
+                return not stage.status()
+        except (LockError, DvcException):
+            return False
+
+    def cache(self) -> Path:
+        """The folder of DVC's cache."""
+        return Path(self.repo.cache.local.path)
+
+    def checkout(self, names: Iterable[str]) -> None:
+        """Put into the folder what DVC's cache holds of these stages' outs."""
+        with self.repo.lock:
+            self.repo.checkout(targets=list(names), allow_missing=True, force=True)
+
+
+def reproduce(name: str, *, root: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> str:
+    """Let DVC run one stage, or restore it, in a process of its own; returns which of the two it was.
+
+    Raises:
+        StepFailed: with the line that the step said.
+    """
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
+    ended = follow(command, root=root, environment=environment, say=say)
+    if ended.status:
+        raise failure(ended, name)
+    return ended.outcome or RAN
+
+
+def step(name: str, of: str, *, root: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Run a step that is no stage, because it must never be cached.
+
+    Raises:
+        StepFailed: with the line that the step said.
+    """
+    command = [sys.executable, "-m", "tasks", name, of]
+    ended = follow(command, root=root, environment=environment, say=say)
+    if ended.status:
+        raise failure(ended, f"{name} {of}")
+
+
+def follow(command: list[str], *, root: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> Ended:
+    """Run `command`, pass on every line it says, and keep those that tell how it went."""
+    outcome, error, last_lines = None, None, deque[str](maxlen=LAST_LINES)
+    whole = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
+    with leashed(command, folder=root, environment=whole) as process:
+        for line in map(str.rstrip, process.stdout or []):
+            if not line:
+                continue
+            say(line)
+            last_lines.append(line)
+            outcome = next((name for sign, name in OUTCOMES.items() if sign in line), outcome)
+            error = error or (line if ERROR.match(line) else None)
+        status = process.wait()
+    return Ended(status, outcome, error, tuple(last_lines))
+
+
+def failure(ended: Ended, what: str) -> StepFailed:
+    """The step's own line, or one made from what it said last."""
+    if ended.error and (found := ERROR.match(ended.error)):
+        return StepFailed(ended.error, int(found["code"]))
+    said = " | ".join(ended.last_lines)[-500:]
+    return StepFailed(f"ERROR 1 {what}: the step must end well. Received: exit status {ended.status}; {said}", 1)
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
