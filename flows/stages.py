@@ -25,6 +25,12 @@ ERROR = re.compile(r"^ERROR (?P<code>\d+) ")
 OUTCOMES = {"didn't change, skipping": UNCHANGED, "is cached - skipping run": CACHED, "Running stage": RAN}
 LAST_LINES = 5
 
+NOISE = re.compile(
+    r"To track the changes with git|To enable auto staging|\s+git add dvc|\s+dvc config core|Use `dvc push`"
+    r"|(Updating|Generating) lock file|> \.venv|WARNING: All log messages before absl|[IE]\d{4} .*(cudart_stub|cuInit)"
+)
+"""Lines that are true of every run and tell nothing about this one."""
+
 
 class StepFailed(MiarError):
     """A step that ended badly; the message is the one line that it said itself."""
@@ -125,7 +131,7 @@ def follow(command: list[str], *, root: Path, environment: Mapping[str, str], sa
     whole = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
     with leashed(command, folder=root, environment=whole) as process:
         for line in map(str.rstrip, process.stdout or []):
-            if not line:
+            if not line or NOISE.match(line):
                 continue
             say(line)
             last_lines.append(line)

@@ -1,0 +1,118 @@
+"""Tell a Prefect server what infra/prefect.yaml says, and see that it has understood."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import yaml
+
+from flows import settings
+from tasks import places
+from tasks.errors import BadRequest, MiarError, Unavailable
+
+State = dict[str, dict[str, bool]]
+"""Of each deployment: which of its schedules, by slug, are active."""
+
+
+def deploy() -> int:
+    """Make the work pool, deploy every entry, and leave paused what someone has paused in the UI.
+
+    Raises:
+        Unavailable: if no Prefect server is up.
+    """
+    if not os.environ.get("PREFECT_API_URL"):
+        raise Unavailable("a Prefect server must be up. Received: none that `make ui` has started. Run: make ui")
+    names = [entry["name"] for entry in declared()["deployments"]]
+    before = asyncio.run(prepare(names))
+    tell()
+    known = asyncio.run(settle(names, before))
+    missing = sorted(set(names) - known)
+    if missing:
+        raise MiarError(f"every entry of infra/prefect.yaml must be on the server. Received: without {missing}")
+    print(f"deployed: {', '.join(names)}")
+    return 0
+
+
+def declared() -> dict[str, Any]:
+    """What infra/prefect.yaml says.
+
+    Raises:
+        BadRequest: if it is not readable YAML with deployments.
+    """
+    path = places.PREFECT_YAML
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise BadRequest(f"`{path}` must be readable YAML. Received: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict) or not content.get("deployments"):
+        raise BadRequest(f"`{path}` must have `deployments`. Received: none")
+    return content
+
+
+def tell() -> None:
+    """Let Prefect's own command read the file; it knows no other place for it than where it is called.
+
+    Raises:
+        MiarError: if it refuses.
+    """
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    command += ["--prefect-file", str(places.PREFECT_YAML)]
+    here = {**os.environ, "MIAR_HOME": str(places.HOME), "COLUMNS": "200"}
+    answer = subprocess.run(command, cwd=places.ROOT, env=here, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        said = re.sub(r"\s+", " ", answer.stdout + answer.stderr)[-500:]
+        raise MiarError(f"`prefect deploy` must take infra/prefect.yaml. Received: {said}")
+
+
+async def prepare(names: list[str]) -> State:
+    """Make the work pool if need be, and note which schedules are paused."""
+    from prefect import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists
+    from prefect.workers.process import ProcessWorker
+
+    async with get_client() as client:
+        template = ProcessWorker.get_default_base_job_template()
+        with contextlib.suppress(ObjectAlreadyExists):
+            await client.create_work_pool(
+                WorkPoolCreate(name=settings.POOL, type="process", base_job_template=template)
+            )
+        return {name: active_by_slug(found) for name in names if (found := await read(client, name))}
+
+
+async def settle(names: list[str], before: State) -> set[str]:
+    """Put back what was paused; returns the names that the server knows."""
+    from prefect import get_client
+
+    known = set()
+    async with get_client() as client:
+        for name in names:
+            deployment = await read(client, name)
+            if not deployment:
+                continue
+            known.add(name)
+            for schedule in deployment.schedules:
+                wanted = before.get(name, {}).get(str(schedule.slug), schedule.active)
+                if wanted != schedule.active:
+                    await client.update_deployment_schedule(deployment.id, schedule.id, active=wanted)
+    return known
+
+
+async def read(client: Any, name: str) -> Any:
+    """The deployment of that name; None where there is none."""
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        return await client.read_deployment_by_name(f"retrain/{name}")
+    except ObjectNotFound:
+        return None
+
+
+def active_by_slug(deployment: Any) -> dict[str, bool]:
+    return {str(schedule.slug): bool(schedule.active) for schedule in deployment.schedules}
