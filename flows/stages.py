@@ -96,8 +96,7 @@ class Graph:
 
     def checkout(self, names: Iterable[str]) -> None:
         """Put into the folder what DVC's cache holds of these stages' outs."""
-        with self.repo.lock:
-            self.repo.checkout(targets=list(names), allow_missing=True, force=True)
+        self.repo.checkout(targets=list(names), allow_missing=True, force=True)
 
 
 def reproduce(name: str, *, root: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> str:

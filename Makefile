@@ -1,0 +1,45 @@
+# The verbs of the project. Hooks and CI call the same ones.
+RECIPE ?= cnn_digits
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run ui test check format hooks bench clean
+
+help:  ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready  ## make .venv from requirements.lock, and DVC's local remote
+
+.venv/.ready: requirements.lock infra/setup.sh
+	@PYTHON="$(PYTHON)" sh infra/setup.sh
+
+run: setup  ## train RECIPE (cnn_digits), examine, register and promote it
+	@./miar run $(RECIPE)
+
+ui: setup  ## start Prefect, MLflow and a worker, until Ctrl-C
+	@exec ./miar ui
+
+test: setup  ## all tests
+	$(BIN)/python -m pytest
+
+check: setup  ## format, lint, types, import rules, catalogue, dvc.yaml and deployments
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m flows check
+
+format: setup  ## let ruff put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+hooks: setup  ## call `make check` before every commit
+	git config core.hooksPath infra/hooks
+
+bench: setup  ## measure the flow against a bare Keras script
+	$(BIN)/python -m bench
+
+clean:  ## remove caches, logs and test artifacts; data, registry and .venv stay
+	rm -rf .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .prefect/logs test-artifacts
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
