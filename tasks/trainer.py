@@ -26,7 +26,7 @@ import tensorflow as tf
 
 from models import Architecture
 from models.spec import Spec
-from tasks import places
+from tasks import catalogue, places
 from tasks.errors import BadRequest, MiarError
 from tasks.prepared import Split
 from tasks.receipts import digest_file
@@ -83,14 +83,26 @@ def build(architecture: Architecture, spec: Spec, values: Mapping[str, Any]) -> 
     try:
         model = architecture.build(spec, hp)
     except (TypeError, ValueError) as error:
+        check_values(values, hp, among_all=False)
         raise BadRequest(f"the network must be buildable with {dict(values)}. Received: {error}") from error
+    check_values(values, hp, among_all=True)
+    return model, {parameter.name: hp.values[parameter.name] for parameter in hp.space}
+
+
+def check_values(values: Mapping[str, Any], hp: keras_tuner.HyperParameters, *, among_all: bool) -> None:
+    """Raise BadRequest for a value out of its range, or a name that is not declared.
+
+    Args:
+        among_all: whether `hp` has seen all declarations; after a build that failed, only a name that looks
+            like a declared one is taken for a misspelt one.
+    """
     declared = {parameter.name: parameter for parameter in hp.space}
     for name, value in values.items():
-        if name not in declared:
-            raise BadRequest(f"`hyperparameters` must be among {', '.join(declared)}. Received: {name!r}")
-        if not allowed(declared[name], value):
+        near = catalogue.did_you_mean(name, declared)
+        if name in declared and not allowed(declared[name], value):
             raise BadRequest(f"`hyperparameters.{name}` must be {describe(declared[name])}. Received: {value!r}")
-    return model, {name: hp.values[name] for name in declared}
+        if name not in declared and (among_all or near):
+            raise BadRequest(f"`hyperparameters` must be among {', '.join(declared)}. Received: {name!r}{near}")
 
 
 def allowed(parameter: Any, value: Any) -> bool:
@@ -269,6 +281,7 @@ def train(
         start: first epoch when there is no checkpoint; the epochs before are someone else's.
 
     Raises:
+        BadRequest: if the objective is no metric of the model.
         Diverged: if a metric is no longer finite.
     """
     history = checkpoints.restore(model) if checkpoints else History()
@@ -276,6 +289,7 @@ def train(
         start = len(history.epochs)
         say(f"going on after epoch {start}")
     if not history.is_over(fit):
+        check_objective(model, validation, fit)
         model.fit(
             batches(train_split, fit=fit, start=start),
             initial_epoch=start,
@@ -289,6 +303,18 @@ def train(
     if checkpoints and fit.patience is not None:
         checkpoints.load(model, checkpoints.path(history.best(fit.objective) + 1))
     return history
+
+
+def check_objective(model: keras.Model, validation: Split, fit: Fit) -> None:
+    """Ask the model for its metrics on a few samples, before hours are spent.
+
+    Raises:
+        BadRequest: if the objective is not one of them.
+    """
+    few = in_order(Split(validation.samples[:8], validation.answers[:8], validation.ids[:8]), 8)
+    names = [f"val_{name}" for name in model.evaluate(few, verbose=0, return_dict=True)]
+    if fit.objective not in names:
+        raise BadRequest(f"`search.objective` must be one of {', '.join(names)}. Received: {fit.objective!r}")
 
 
 def threads() -> int:

@@ -33,7 +33,8 @@ def tune(name: str) -> Tuned:
     on the recipe and the data alone.
 
     Raises:
-        BadRequest: if the recipe fixes a hyperparameter that its architecture does not declare.
+        BadRequest: if the recipe fixes a hyperparameter that its architecture does not declare, or searches
+            for a metric that it does not have.
         MiarError: if no trial succeeded.
     """
     recipe = catalogue.load().recipe(name)
@@ -117,7 +118,7 @@ def seeded(kind: type[keras_tuner.Tuner], seed: int) -> type[keras_tuner.Tuner]:
             except trainer.Diverged as error:
                 raise keras_tuner.errors.FailedTrialError(str(error)) from error
             except Exception as error:
-                raise keras_tuner.errors.FatalTrialError(f"{type(error).__name__}: {error}") from error
+                raise keras_tuner.errors.FatalError(f"{type(error).__name__}: {error}") from error
 
     return Seeded
 
@@ -156,7 +157,9 @@ def search(recipe: Recipe, spec: Spec, scratch: Path) -> pd.DataFrame:
     tuner = resumed_or_new(lambda: make_tuner(recipe, trial, scratch), scratch)
     try:
         tuner.search(epochs=recipe.search.epochs)
-    except (keras_tuner.errors.FatalTrialError, RuntimeError) as error:
+    except (keras_tuner.errors.FatalError, RuntimeError) as error:
+        if isinstance(error.__cause__, MiarError):
+            raise error.__cause__ from None
         raise MiarError(f"every trial must run to its end. Received: {str(error).strip().splitlines()[-1]}") from error
     return pd.DataFrame(list(rows(tuner)))
 

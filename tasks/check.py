@@ -1,0 +1,43 @@
+"""check: whether every recipe of the catalogue could run, found out without data."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import models
+from models.spec import Spec
+from tasks import catalogue, problems, trainer
+from tasks.catalogue import Catalogue, Dataset, Recipe
+from tasks.errors import BadRequest, MiarError
+from tasks.evaluate import check_gate
+
+
+def check() -> None:
+    """Read params.yaml, and build the network of every recipe with the values that it fixes.
+
+    Raises:
+        BadRequest: for the first recipe that could not run, named.
+    """
+    known = catalogue.load()
+    check_sources(known)
+    for name, recipe in known.recipes.items():
+        try:
+            check_recipe(recipe, known.dataset(recipe.dataset))
+        except MiarError as error:
+            raise BadRequest(f"recipes.{name}: {error}") from error
+    print(f"{len(known.sources)} sources, {len(known.datasets)} datasets, {len(known.recipes)} recipes are sound")
+
+
+def check_sources(known: Catalogue) -> None:
+    for name in known.sources:
+        if importlib.util.find_spec(f"tasks.sources.{name}") is None:
+            raise BadRequest(
+                f"sources.{name}: its files must be read by tasks/sources/{name}.py. Received: no such file"
+            )
+
+
+def check_recipe(recipe: Recipe, dataset: Dataset) -> None:
+    """Build the network, and look at the gate's score."""
+    spec = Spec(tuple(dataset.image), "uint8", tuple(dataset.classes))
+    trainer.build(models.load(recipe.model), spec, recipe.hyperparameters)
+    check_gate(recipe, problems.load(dataset.problem))
