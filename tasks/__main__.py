@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 
+from tasks import catalogue
 from tasks.errors import BadRequest, MiarError, Unavailable
 
 STEPS = {
@@ -42,7 +43,7 @@ def run(arguments: list[str]) -> None:
     """Import the step's module, and no other, and call the function of the same name.
 
     Raises:
-        BadRequest: if `arguments` are not a step and a name.
+        BadRequest: if `arguments` are not a step and a name of the catalogue, before anything heavy is imported.
     """
     if arguments == ["check"]:
         importlib.import_module("tasks.check").check()
@@ -51,6 +52,7 @@ def run(arguments: list[str]) -> None:
         usage = "; ".join(f"{step} <{kind}>" for step, kind in STEPS.items())
         raise BadRequest(f"the arguments must be one of: {usage}; check. Received: {' '.join(arguments)[:80]!r}")
     step, name = arguments
+    getattr(catalogue.load(), STEPS[step])(name)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     getattr(importlib.import_module(f"tasks.{step}"), step)(name)
 

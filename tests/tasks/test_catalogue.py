@@ -1,0 +1,94 @@
+"""params.yaml at the door: one clear line for whatever is wrong with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks import catalogue, places
+from tasks.errors import BadRequest
+
+TEXT = places.PARAMS.read_text(encoding="utf-8")
+
+
+def changed(old: str, new: str, folder: Path) -> Path:
+    assert TEXT.count(old) >= 1, old
+    path = folder / "params.yaml"
+    path.write_text(TEXT.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+def test_the_projects_own_is_sound() -> None:
+    known = catalogue.load()
+    assert {"cnn_digits", "mlp_digits", "cnn_mnist"} <= set(known.recipes)
+    assert all(name == f"{recipe.model}_{recipe.dataset}" for name, recipe in known.recipes.items())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("epochs: 40", "epoches: 40", r"`recipes.cnn_digits.train.epoches` is not a known key; did you mean 'epochs'"),
+        ("epochs: 40", "epochs: 0", r"`recipes.cnn_digits.train.epochs`: .*greater than or equal to 1. Received: '0'"),
+        ("epochs: 40", "epochs: abc", r"`recipes.cnn_digits.train.epochs`: .*integer. Received: 'abc'"),
+        ("epochs: 40", "epochs: 1e9", r"`recipes.cnn_digits.train.epochs`: .*Received: '1e9'"),
+        ("epochs: 40", "epochs: 1000000000", r"less than or equal to 1000. Received: '1000000000'"),
+        ("epochs: 40", "epochs: 40.5", r"`recipes.cnn_digits.train.epochs`: .*integer"),
+        ("epochs: 40", "epochs: true", r"`recipes.cnn_digits.train.epochs`: .*Received: 'True'"),
+        ("at_least: 0.96", "at_least: .nan", r"`recipes.cnn_digits.gate.at_least`: .*finite number"),
+        ("model: cnn", "model: cnnn", r"`recipes.cnn_digits.model` must be one of cnn, mlp. Received: 'cnnn'"),
+        ("dataset: digits", "dataset: digit", r"`recipes.cnn_digits.dataset` must be one of digits, mnist."),
+        ("source: digits", "source: nowhere", r"`datasets.digits.source` must be one of digits, mnist."),
+        ("tuner: hyperband,", "tuner: hyperband, trials: 3,", r"`trials` must be left out with tuner hyperband"),
+        ("trials: 3, ", "", r"`trials` is needed with tuner random"),
+        ("tuner: random", "tuner: grid", r"`recipes.cnn_digits.search.tuner`: .*'random', 'bayesian' or 'hyperband'"),
+        ("test: 0.2", "test: 1.5", r"`datasets.digits.test`"),
+        ("  cnn_digits:", "  ../cnn:", r"should match pattern"),
+        ("  cnn_digits:", "  CNN:", r"should match pattern"),
+        ("  mlp_digits:", "  cnn_digits:", r"the key 'cnn_digits' twice, line \d+"),
+        ("recipes:", "recipes: [", r"must be plain YAML"),
+        ("samples: 1797", "samples: !!python/object:os.system {}", r"must be plain YAML"),
+        ("digits.csv:", "../digits.csv:", r"file's name without a folder"),
+        ("https://storage", "http://storage", r"`sources.mnist.origins.official`"),
+    ],
+)
+def test_says_what_is_wrong_in_one_line(old: str, new: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match=words) as caught:
+        catalogue.load(changed(old, new, tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match=r"nowhere.yaml` must be a readable"):
+        catalogue.load(tmp_path / "nowhere.yaml")
+
+
+@given(name=st.text(max_size=80))
+def test_names_are_looked_up_and_never_paths(name: str) -> None:
+    known = catalogue.load()
+    if name not in known.recipes:
+        with pytest.raises(BadRequest, match="Received"):
+            known.recipe(name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "cnn_digit"], "ERROR 2 train cnn_digit: `recipe` must be one of cnn_digits"),
+        (["train", "../etc"], "ERROR 2 train ../etc: the name of a recipe must match"),
+        (["fly", "cnn_digits"], "ERROR 2 fly cnn_digits: the arguments must be one of: ingest <source>"),
+        (["train"], "ERROR 2 train: the arguments must be one of"),
+    ],
+)
+def test_the_command_line_says_one_line_and_exits_2(arguments: list[str], words: str) -> None:
+    command = [sys.executable, "-m", "tasks", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=places.ROOT, env={"TF_CPP_MIN_LOG_LEVEL": "3"})
+    ours = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+    assert done.returncode == 2
+    assert len(ours) == 1
+    assert ours[0].startswith(words)
+    assert "Traceback" not in done.stderr
