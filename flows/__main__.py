@@ -55,9 +55,11 @@ def parser() -> Parser:
     one.add_argument("--seed", type=whole(0, 2**32 - 1), help="instead of the recipe's own")
     one.add_argument("--no-promote", dest="promote", action="store_false", help="register, and leave it there")
     one.set_defaults(verb=run)
+    server = verbs.add_parser("deploy", help="tell a running Prefect server what infra/prefect.yaml says")
+    server.add_argument("--recover", action="store_true", help="it was just started: runs that go nowhere are dead")
+    server.set_defaults(verb=deploy)
     for name, verb, what in (
         ("ui", ui, "start Prefect, MLflow and a worker, until Ctrl-C"),
-        ("deploy", deploy, "tell a running Prefect server what infra/prefect.yaml says"),
         ("check", check, "check catalogue, dvc.yaml and deployments"),
     ):
         verbs.add_parser(name, help=what).set_defaults(verb=verb)
@@ -102,10 +104,10 @@ def ui(_: argparse.Namespace) -> int:
     return ui.keep_up()
 
 
-def deploy(_: argparse.Namespace) -> int:
+def deploy(options: argparse.Namespace) -> int:
     from flows import deployments
 
-    return deployments.deploy()
+    return deployments.deploy(recover=options.recover)
 
 
 def check(_: argparse.Namespace) -> int:

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import (
-    create_image_artifact,
     create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
@@ -54,13 +53,11 @@ class Progress:
 
 
 def show(outcome: Outcome) -> None:
-    """Put summary, table, pictures and links on the page of the run."""
+    """Put a summary with the pictures, a table of the classes and links to the reports on the page of the run."""
     name = outcome.recipe
     create_markdown_artifact(summary(outcome), key=key("summary", name), description=outcome.headline)
     if classes := outcome.classes():
         create_table_artifact(classes, key=key("classes", name), description=f"{name}, class by class")
-    for picture in outcome.pictures():
-        create_image_artifact(embedded(picture), key=key(picture.stem, name), description=f"{name}: {picture.stem}")
     for report in filter(Path.is_file, outcome.reports()):
         title = "great-expectations" if report.parent.name == "docs" else f"{report.parent.parent.name}-report"
         create_link_artifact(report.as_uri(), str(report), key=key(title, name), description=title)

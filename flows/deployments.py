@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from flows import settings
+from flows import settings, workplace
 from tasks import places
 from tasks.errors import BadRequest, MiarError, Unavailable
 
@@ -20,8 +20,12 @@ State = dict[str, dict[str, bool]]
 """Of each deployment: which of its schedules, by slug, are active."""
 
 
-def deploy() -> int:
+def deploy(*, recover: bool) -> int:
     """Make the work pool, deploy every entry, and leave paused what someone has paused in the UI.
+
+    Args:
+        recover: whether the server is this machine's own and has just been started, so that a run that it
+            believes to go on, but no process here works at, is dead.
 
     Raises:
         Unavailable: if no Prefect server is up.
@@ -32,6 +36,8 @@ def deploy() -> int:
     before = asyncio.run(prepare(names))
     tell()
     known = asyncio.run(settle(names, before))
+    if recover:
+        asyncio.run(crash_the_dead())
     missing = sorted(set(names) - known)
     if missing:
         raise MiarError(f"every entry of infra/prefect.yaml must be on the server. Received: without {missing}")
@@ -102,6 +108,20 @@ async def settle(names: list[str], before: State) -> set[str]:
                 if wanted != schedule.active:
                     await client.update_deployment_schedule(deployment.id, schedule.id, active=wanted)
     return known
+
+
+async def crash_the_dead() -> None:
+    """Mark as crashed what a kill or a power cut has ended: believed to run, it would hold up all later runs."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.states import Crashed
+
+    unfinished = FlowRunFilter.model_validate({"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}})
+    async with get_client() as client:
+        for run in await client.read_flow_runs(flow_run_filter=unfinished):
+            if run.deployment_id and not workplace.is_alive(str(run.id)):
+                crashed: Any = Crashed(message="its process was gone when the server was started again")
+                await client.set_flow_run_state(run.id, crashed, force=True)
 
 
 async def read(client: Any, name: str) -> Any:

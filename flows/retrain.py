@@ -38,10 +38,10 @@ def retrain(
 
     Args:
         recipe: What to train: a dataset with a model, as params.yaml has it.
-        epochs: How often the network sees all training samples, 1 to 1000. Empty: the recipe's own number.
+        epochs: How often the network sees all training samples, 1 to 1000. None: the recipe's own number.
         trials: How many sets of hyperparameters are tried first, 0 to 1000; 0 keeps the model's defaults.
-            Empty: the recipe's own number. Not for recipes that search with hyperband.
-        seed: Of all random numbers in training. Empty: the recipe's own.
+            None: the recipe's own number. Not for recipes that search with hyperband.
+        seed: Of all random numbers in training. None: the recipe's own.
         promote: Whether the gate is asked, and the version becomes champion if it passes.
     """
     overrides = Overrides(epochs, trials, seed)

@@ -29,6 +29,9 @@ LOGS = places.PREFECT_HOME / "logs"
 PATIENCE = 120
 """Seconds that a server may take to answer for the first time."""
 
+GRACE = 8
+"""Seconds that runs have to say good-bye."""
+
 
 @dataclass(frozen=True)
 class Server:
@@ -84,7 +87,7 @@ def watch(stack: contextlib.ExitStack, ports: Mapping[str, int]) -> NoReturn:
         wait_for(server, running[server.name])
     deploy(environment)
     running["worker"] = stack.enter_context(started(worker(), environment))
-    stack.callback(remember, left)
+    stack.callback(end_runs, left, running["worker"])
     stack.enter_context(announced(addresses))
     while True:
         time.sleep(0.5)
@@ -121,9 +124,18 @@ def started(server: Server, environment: Mapping[str, str]) -> Iterator[subproce
         yield process
 
 
-def remember(processes: set[psutil.Process]) -> None:
-    """Note all that run below this process, before the worker ends and its runs are nobody's children."""
+def end_runs(processes: set[psutil.Process], worker: subprocess.Popen[str]) -> None:
+    """Ask the worker's runs to stop while there is a server to tell it to, and note what must not outlive them.
+
+    A run whose process just vanished would be believed to go on, and hold up the next ones.
+    """
     processes.update(psutil.Process().children(recursive=True))
+    with contextlib.suppress(psutil.NoSuchProcess):
+        runs = psutil.Process(worker.pid).children()
+        for run in runs:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                run.terminate()
+        psutil.wait_procs(runs, timeout=GRACE)
 
 
 def kill(processes: set[psutil.Process]) -> None:
@@ -138,7 +150,7 @@ def announced(addresses: Mapping[str, str]) -> Iterator[None]:
     note = places.PREFECT_HOME / settings.RUNNING
     places.write_whole(note, json.dumps(addresses))
     print(f"Prefect  {addresses['prefect']}  flows, forms and schedules")
-    print(f"MLflow   {addresses['mlflow']}  experiments and the model registry")
+    print(f"MLflow   {addresses['mlflow']}/#/models  experiments and the model registry")
     print(f"logs in {LOGS}; Ctrl-C stops all", flush=True)
     try:
         yield
@@ -164,7 +176,7 @@ def wait_for(server: Server, process: subprocess.Popen[str]) -> None:
 
 def deploy(environment: Mapping[str, str]) -> None:
     """Tell the server what infra/prefect.yaml says, in a process that ends, and with it its memory."""
-    command = [sys.executable, "-m", "flows", "deploy"]
+    command = [sys.executable, "-m", "flows", "deploy", "--recover"]
     with leashed(command, folder=places.ROOT, environment=environment) as process:
         said = process.stdout.read() if process.stdout else ""
         if process.wait():

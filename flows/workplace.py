@@ -74,7 +74,8 @@ def check(recipe: str, overrides: Overrides) -> None:
     catalogue.load().recipe(recipe)
     if not os.access(places.HOME, os.W_OK):
         raise Unavailable(f"`{places.HOME}` must be a folder that you may write to. Received: a read-only one")
-    if git("rev-parse", "--verify", "--quiet", "HEAD", folder=places.ROOT) is None:
+    top = git("rev-parse", "--show-toplevel", folder=places.ROOT)
+    if top is None or Path(top).resolve() != places.ROOT or git("rev-parse", "HEAD", folder=places.ROOT) is None:
         raise BadRequest(
             f"`{places.ROOT}` must be a git repository with a commit, so that a version can be traced to its code. "
             "Received: none. Run: git init && git add . && git commit -m Start"
@@ -157,8 +158,20 @@ def prune() -> None:
     if not places.WORKTREES.is_dir():
         return
     for root in sorted(path for path in places.WORKTREES.iterdir() if path.is_dir()):
-        with contextlib.suppress(Timeout), FileLock(lock_of(root), blocking=False):
+        if not is_alive(root.name):
             remove(root)
+
+
+def is_alive(run: str) -> bool:
+    """Whether a process of this machine holds the worktree of that run."""
+    lock = lock_of(places.WORKTREES / run)
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, blocking=False):
+            return False
+    except Timeout:
+        return True
 
 
 def remove(root: Path) -> None:
