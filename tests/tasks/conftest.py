@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from tasks import places
+from tasks import catalogue, places, prepared
+from tasks.catalogue import Recipe
+from tasks.receipts import Prepared, digest_files
 
 
 @pytest.fixture
@@ -14,7 +18,79 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty `data` folder that every path of tasks/places.py is below; no mirror is set."""
     data = tmp_path / "data"
     scratch = data / "scratch"
-    for name, path in {"DATA": data, "SCRATCH": scratch, "LOCKS": scratch / "locks"}.items():
+    moved = {
+        "DATA": data,
+        "SCRATCH": scratch,
+        "LOCKS": scratch / "locks",
+        "MLFLOW_DATABASE": tmp_path / "mlflow.db",
+        "MLFLOW_ARTIFACTS": tmp_path / "mlartifacts",
+    }
+    for name, path in moved.items():
         monkeypatch.setattr(places, name, path)
-    monkeypatch.delenv("MIAR_MIRROR", raising=False)
+    for name in ("MIAR_MIRROR", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
     return data
+
+
+RECIPE = {
+    "dataset": "digits",
+    "model": "mlp",
+    "hyperparameters": {"layers": 1, "units": 16},
+    "search": {"tuner": "random", "trials": 2, "epochs": 2, "objective": "val_loss"},
+    "train": {"epochs": 6, "batch_size": 16, "seed": 0},
+    "gate": {"metric": "accuracy", "at_least": 0.5},
+}
+
+
+class Bench:
+    """A recipe called `mlp_digits` over a small generated dataset, with settings that a test may change."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.monkeypatch = monkeypatch
+        self.prepare()
+        self.set()
+
+    def set(self, **changes: dict[str, Any]) -> Recipe:
+        """Let the catalogue's recipe be RECIPE with `changes`, each over one of its blocks."""
+        settings = {**RECIPE, **{key: {**RECIPE[key], **value} for key, value in changes.items()}}  # type: ignore[dict-item]
+        recipe = Recipe.model_validate({key: clean(value) for key, value in settings.items()})
+        known = PROJECT.model_copy(update={"recipes": {"mlp_digits": recipe}})
+        self.monkeypatch.setattr(catalogue, "load", lambda: known)
+        return recipe
+
+    def prepare(self, seed: int = 0) -> Prepared:
+        """Write a prepared dataset: ten classes, each an 8x8 image with one bright pixel row or column."""
+        folder = places.prepared("digits")
+        folder.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng(seed)
+        for part, count in (("train", 200), ("validation", 60), ("test", 60)):
+            answers = (np.arange(count) % 10).astype(np.int32)
+            samples = rng.integers(0, 60, (count, 8, 8, 1), dtype=np.uint8)
+            for sample, answer in zip(samples, answers, strict=True):
+                line = sample[answer % 8] if answer < 8 else sample[:, answer % 8]
+                line += 150
+            for name, array in zip(prepared.files(part), (samples, answers, np.arange(count)), strict=True):
+                np.save(folder / name, array)
+        spec = '{"problem": "classification", "input_shape": [8, 8, 1], "input_dtype": "uint8", "classes": %s}'
+        (folder / "spec.json").write_text(spec % str(list("0123456789")).replace("'", '"'), encoding="utf-8")
+        files = ["spec.json", *(name for part in prepared.SPLITS for name in prepared.files(part))]
+        return Prepared(
+            name="digits",
+            digest=digest_files(folder, files),
+            samples={"train": 200, "validation": 60, "test": 60},
+            exam=digest_files(folder, prepared.files("test")),
+        ).write(folder)
+
+
+PROJECT = catalogue.load()
+
+
+def clean(value: Any) -> Any:
+    """A block without what a test has set to None."""
+    return {key: one for key, one in value.items() if one is not None} if isinstance(value, dict) else value
+
+
+@pytest.fixture
+def bench(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    assert workplace
+    return Bench(monkeypatch)
