@@ -45,6 +45,8 @@ RECIPE = {
 class Bench:
     """A recipe called `mlp_digits` over a small generated dataset, with settings that a test may change."""
 
+    kept: Path
+
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.monkeypatch = monkeypatch
         self.prepare()

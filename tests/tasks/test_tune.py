@@ -88,9 +88,10 @@ def test_a_torn_file_of_the_search_starts_it_again(bench: Bench, monkeypatch: py
     def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(trainer, "train", killed)
-        tune.tune("mlp_digits")
+        with pytest.raises(KeyboardInterrupt):
+            tune.tune("mlp_digits")
     scratch = next(path for path in Path(places.SCRATCH / "tuning").iterdir() if path.is_dir())
     for file in scratch.glob("*.json"):
         file.write_text("{")
