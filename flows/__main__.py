@@ -80,12 +80,14 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 def run(options: argparse.Namespace) -> int:
     """Check what can be checked at once, then run the flow here and sum it up."""
     began = time.monotonic()
-    from flows import workplace
+    from flows import server, workplace
 
     overrides = workplace.Overrides(options.epochs, options.trials, options.seed)
     workplace.check(options.recipe, overrides)
+    wait_for_server = server.borrow()
     from flows.retrain import retrain
 
+    wait_for_server()
     state = retrain(options.recipe, options.epochs, options.trials, options.seed, options.promote, return_state=True)
     found: Any = state.result(raise_on_failure=False)
     if state.is_completed():

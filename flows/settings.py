@@ -28,7 +28,7 @@ def defaults() -> dict[str, str]:
     return {
         "PREFECT_HOME": str(places.PREFECT_HOME),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": LINE.format(who="retrain"),
         "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": "%(asctime)s  %(task_run_name)-20s  %(message)s",
         "PREFECT_CLI_PROMPT": "false",

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +20,12 @@ import psutil
 
 from flows import settings
 from flows.processes import leashed
+from flows.server import wait_for
 from tasks import places
 from tasks.errors import BadRequest, MiarError, Unavailable
 
 HOST = "127.0.0.1"
 LOGS = places.PREFECT_HOME / "logs"
-PATIENCE = 120
-"""Seconds that a server may take to answer for the first time."""
-
 GRACE = 8
 """Seconds that runs have to say good-bye."""
 
@@ -39,7 +36,7 @@ class Server:
 
     name: str
     command: list[str]
-    health: str | None = None
+    health: str = ""
 
 
 class Stopped(Exception):
@@ -84,7 +81,7 @@ def watch(stack: contextlib.ExitStack, ports: Mapping[str, int]) -> NoReturn:
     servers = (prefect_server(ports["prefect"]), mlflow_server(ports["mlflow"]))
     running = {server.name: stack.enter_context(started(server, environment)) for server in servers}
     for server in servers:
-        wait_for(server, running[server.name])
+        wait_for(server.health, running[server.name], server.name, str(log_of(server.name)))
     deploy(environment)
     running["worker"] = stack.enter_context(started(worker(), environment))
     stack.callback(end_runs, left, running["worker"])
@@ -156,22 +153,6 @@ def announced(addresses: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         note.unlink(missing_ok=True)
-
-
-def wait_for(server: Server, process: subprocess.Popen[str]) -> None:
-    """Wait until a server answers.
-
-    Raises:
-        Unavailable: if it ends, or takes too long.
-    """
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        check_alive(server.name, process)
-        with contextlib.suppress(OSError), urllib.request.urlopen(str(server.health), timeout=5) as answer:  # noqa: S310
-            if answer.status == 200:
-                return
-        time.sleep(0.2)
-    raise Unavailable(f"{server.name} must answer within {PATIENCE} s. Received: nothing. {last_lines(server.name)}")
 
 
 def deploy(environment: Mapping[str, str]) -> None:
