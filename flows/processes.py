@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-WATCHDOG = 'read -r never; kill -KILL -- "-$0"'
+WATCHDOG = 'read -r never; kill -s KILL -- "-$0"'
 """The pipe that it reads ends when the process that holds the other end is gone, however it went."""
 
 

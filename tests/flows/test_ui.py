@@ -1,0 +1,162 @@
+"""`make ui`, for real: deployments, a tick of the clock, the forms in a browser, and a clean end."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+from tests.flows.conftest import RECIPE, ROOT, Servers, until
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+PICTURES = ROOT / "test-artifacts"
+
+
+def test_every_deployment_is_there_with_a_form_that_explains_itself(servers: Servers) -> None:
+    for name in ("retrain", "retrain-nightly"):
+        found = servers.deployment(name)
+        fields = found["parameter_openapi_schema"]["properties"]
+        assert found["work_pool_name"] == "miar"
+        assert found["enforce_parameter_schema"] is True
+        assert found["global_concurrency_limit"]["limit"] == 1
+        assert found["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+        assert fields["recipe"]["enum"] == [RECIPE, "mlp_digits"]
+        assert bounds(fields["epochs"]) == (1, 1000)
+        assert bounds(fields["trials"]) == (0, 1000)
+        assert bounds(fields["seed"]) == (0, 2**32 - 1)
+        assert fields["promote"]["default"] is True
+        assert [name for name in fields if not fields[name].get("description")] == []
+    assert [schedule["schedule"]["cron"] for schedule in found["schedules"]] == ["0 3 * * *"]
+    assert servers.deployment("retrain")["schedules"] == []
+
+
+def bounds(field: dict[str, list[dict[str, int]]]) -> tuple[int, int]:
+    return field["anyOf"][0]["minimum"], field["anyOf"][0]["maximum"]
+
+
+def test_a_wrong_value_is_refused_before_anything_runs(servers: Servers) -> None:
+    path = f"deployments/{servers.deployment('retrain')['id']}/create_flow_run"
+
+    answer = servers.api("POST", path, {"parameters": {"recipe": RECIPE, "epochs": 0}})
+
+    assert answer.status_code == 409
+    assert "epochs" in answer.text
+
+
+def test_a_tick_of_the_clock_makes_a_run_that_completes(servers: Servers) -> None:
+    nightly = servers.deployment("retrain-nightly")["id"]
+    every_minute = [{"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "active": True}]
+    made = servers.api("POST", f"deployments/{nightly}/schedules", every_minute).json()[0]["id"]
+    try:
+        until(lambda: ended(servers, "retrain-nightly"), "a scheduled run has ended", 240)
+    finally:
+        servers.api("DELETE", f"deployments/{nightly}/schedules/{made}")
+    (run,) = ended(servers, "retrain-nightly")[:1]
+    assert run["auto_scheduled"]
+    assert run["state"]["name"] == "Completed", run["state"]["message"]
+    assert f"{RECIPE} version" in run["state"]["message"]
+    assert servers.project.git("worktree", "list").count("\n") <= 1, "only a run that goes on has one"
+
+
+def ended(servers: Servers, deployment: str) -> list[dict[str, object]]:
+    final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+    return [run for run in servers.runs(deployment) if run["state_type"] in final]
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page of Chromium that can reach nothing but this machine; what it asked for elsewhere is an error."""
+    assert CHROMIUM.exists(), f"Chromium must be at {CHROMIUM}. Received: nothing. Run: apt-get install chromium"
+    PICTURES.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser: Browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        opened = browser.new_page(viewport={"width": 1400, "height": 1000})
+        opened.route("**/*", stay_here)
+        opened.set_default_timeout(30_000)
+        yield opened
+        browser.close()
+
+
+def stay_here(route: Route) -> None:
+    if route.request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+        route.continue_()
+    else:
+        route.abort()
+
+
+@pytest.mark.slow
+def test_a_run_from_the_form_in_the_browser(servers: Servers, page: Page) -> None:
+    page.goto(f"{servers.prefect}/deployments")
+    page.locator("a[href*='/deployments/deployment/']").get_by_text("retrain", exact=True).first.click()
+    page.get_by_role("button", name="Run", exact=True).first.click()
+    page.get_by_text("Custom run").first.click()
+    fill_in(page, epochs=1, trials=1)
+    page.screenshot(path=PICTURES / "prefect-form.png")
+    page.get_by_role("button", name="Submit").click()
+
+    until(lambda: ended(servers, "retrain"), "the run from the form has ended", 240)
+
+    (run,) = ended(servers, "retrain")
+    assert run["state"]["name"] == "Completed", run["state"]["message"]
+    assert (run["parameters"]["epochs"], run["parameters"]["trials"]) == (1, 1)
+    show_run(servers, page, str(run["id"]))
+
+
+def fill_in(page: Page, *, epochs: int, trials: int) -> None:
+    """Choose the recipe from its list, and give numbers in place of None."""
+    form = page.locator("form")
+    expect(form.get_by_text("How often the network sees all training samples")).to_be_visible()
+    form.get_by_role("button", name=RECIPE).click()
+    page.get_by_role("option", name=RECIPE).click()
+    for name, value in (("epochs", epochs), ("trials", trials)):
+        field = form.locator("div:has(> div > label)").filter(has_text=re.compile(rf"^{name} \(Optional\)")).last
+        field.get_by_role("button", name="int", exact=True).click()
+        field.locator("input[type=number]").fill(str(value))
+
+
+def show_run(servers: Servers, page: Page, run: str) -> None:
+    """Look at what people see of a finished run: its page, its artifacts, the summary with its pictures."""
+    page.goto(f"{servers.prefect}/runs/flow-run/{run}")
+    expect(page.get_by_text("Completed").first).to_be_visible()
+    expect(page.get_by_text(f"train@{RECIPE}").first).to_be_visible()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=PICTURES / "prefect-run.png")
+    page.get_by_text("Artifacts", exact=True).last.click()
+    expect(page.get_by_text("summary-cnn-digits").last).to_be_visible()
+    page.screenshot(path=PICTURES / "prefect-artifacts.png")
+    page.get_by_text("summary-cnn-digits").last.click()
+    expect(page.get_by_role("img", name="confusion")).to_be_visible()
+    widths = page.evaluate("[...document.querySelectorAll('img')].map(image => image.naturalWidth)")
+    assert len(widths) == 4
+    assert min(widths) > 0, "pictures are part of the page, no server has to give them"
+    page.screenshot(path=PICTURES / "prefect-summary.png")
+
+
+@pytest.mark.slow
+def test_the_registry_in_the_browser_shows_the_champion(servers: Servers, page: Page) -> None:
+    page.goto(f"{servers.mlflow}/#/models/{RECIPE}")
+    expect(page.get_by_text("@ champion").or_(page.get_by_text("champion", exact=True)).first).to_be_visible()
+    page.wait_for_timeout(1000)
+    page.screenshot(path=PICTURES / "mlflow-registry.png")
+
+
+def test_ctrl_c_leaves_nothing_behind(servers: Servers) -> None:
+    began = time.monotonic()
+
+    servers.process.send_signal(signal.SIGINT)
+
+    assert servers.process.wait(60) == 0, servers.log.read_text()
+    assert time.monotonic() - began < 30
+    until(lambda: not servers.project.processes(), "no process is left", 10)
+    for port in servers.ports.values():
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", int(port))) != 0, f"port {port} is free again"
+    assert not (servers.project.root / ".prefect" / "ui.json").exists()
