@@ -96,7 +96,8 @@ class Graph:
 
     def checkout(self, names: Iterable[str]) -> None:
         """Put into the folder what DVC's cache holds of these stages' outs."""
-        self.repo.checkout(targets=list(names), allow_missing=True, force=True)
+        targets = [f"{self.root / 'dvc.yaml'}:{name}" for name in names]
+        self.repo.checkout(targets=targets, allow_missing=True, force=True)
 
 
 def reproduce(name: str, *, root: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> str:

@@ -114,7 +114,7 @@ def fill_in(page: Page, *, epochs: int, trials: int) -> None:
     """Choose the recipe from its list, and give numbers in place of None."""
     form = page.locator("form")
     expect(form.get_by_text("How often the network sees all training samples")).to_be_visible()
-    form.get_by_role("button", name=RECIPE).click()
+    form.get_by_role("button", name=RECIPE).press("Space")
     page.get_by_role("option", name=RECIPE).click()
     for name, value in (("epochs", epochs), ("trials", trials)):
         field = form.locator("div:has(> div > label)").filter(has_text=re.compile(rf"^{name} \(Optional\)")).last
