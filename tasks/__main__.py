@@ -2,6 +2,9 @@
 
 Every error that has a meaning ends as one line on stderr, `ERROR <code> <step> <name>: <what>`, and that
 code as exit status: 2 a wrong request, 3 wrong data, 4 refused, 5 something needed is not there.
+
+`python -m tasks -` takes steps from stdin, a line each, and ends each with a line `STATUS <code>`: a caller that
+has several quick ones starts it early and pays for its imports once.
 """
 
 from __future__ import annotations
@@ -26,6 +29,20 @@ STEPS = {
 
 
 def main(arguments: list[str]) -> int:
+    """Run one step, or those on stdin."""
+    return serve() if arguments == ["-"] else attempt(arguments)
+
+
+def serve() -> int:
+    """Get ready for the steps that speak to MLflow, then run those that stdin names."""
+    for step in ("register", "promote"):
+        importlib.import_module(f"tasks.{step}")
+    for line in sys.stdin:
+        print(f"STATUS {attempt(line.split())}", flush=True)
+    return 0
+
+
+def attempt(arguments: list[str]) -> int:
     """Run one step, and turn its errors into a line and an exit code."""
     where = " ".join(argument[:80] for argument in arguments[:2])
     try:
@@ -58,7 +75,7 @@ def run(arguments: list[str]) -> None:
 
 
 def complain(error: MiarError, where: str) -> int:
-    print(f"ERROR {error.code} {where}: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"ERROR {error.code} {where}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
     return error.code
 
 

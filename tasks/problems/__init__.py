@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
 
-from models.spec import Spec
-from tasks.prepared import Split
+    from models.spec import Spec
+    from tasks.prepared import Split
 
 
 @dataclass(frozen=True)
