@@ -178,7 +178,7 @@ def rows(tuner: keras_tuner.Tuner) -> Iterator[dict[str, Any]]:
     for trial in sorted(tuner.oracle.trials.values(), key=lambda trial: int(trial.trial_id)):
         values = {name: value for name, value in trial.hyperparameters.values.items() if not name.startswith("tuner/")}
         yield {
-            "trial": int(trial.trial_id),
+            "trial": int(trial.trial_id) + 1,
             "status": trial.status,
             "score": trial.score,
             "epochs": trial.hyperparameters.values.get("tuner/epochs", None),

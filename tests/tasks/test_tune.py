@@ -111,7 +111,7 @@ def test_a_trial_that_diverges_is_passed_over(bench: Bench, monkeypatch: pytest.
     monkeypatch.setattr(trainer, "train", first_diverges)
     receipt = tune.tune("mlp_digits")
     assert list(trials()["status"]) == ["FAILED", "COMPLETED", "COMPLETED"]
-    assert receipt.best_trial in {"1", "2"}
+    assert receipt.best_trial in {"2", "3"}
 
 
 def test_a_fault_of_the_machine_is_no_bad_trial(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
