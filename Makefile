@@ -28,6 +28,7 @@ check: setup  ## format, lint, types, import rules, catalogue, dvc.yaml and depl
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tasks check
 	$(BIN)/python -m flows check
 
 format: setup  ## let ruff put the code in order

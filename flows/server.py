@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 
+from flows import settings
 from flows.processes import leashed
 from tasks import places
 from tasks.errors import Unavailable
@@ -43,6 +44,7 @@ def borrow() -> Callable[[], None]:
     environment = {**os.environ, **EPHEMERAL}
     process = stack.enter_context(leashed(command, folder=places.ROOT, environment=environment, output=output))
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    os.environ.setdefault("PREFECT_UI_URL", settings.later())  # the run's page, once `make ui` serves it
     return lambda: wait_for(f"http://127.0.0.1:{port}/api/health", process, "Prefect's server", str(log))
 
 

@@ -40,6 +40,11 @@ def defaults() -> dict[str, str]:
     }
 
 
+def later() -> str:
+    """Where `make ui` will serve Prefect's pages, which keep what a run without it has noted."""
+    return f"http://127.0.0.1:{os.environ.get('MIAR_PREFECT_PORT', '4200')}"
+
+
 def running() -> dict[str, str] | None:
     """The addresses of the servers that `make ui` keeps up for this checkout; None when they are not."""
     try:
