@@ -62,6 +62,7 @@ def run(arguments: list[str]) -> None:
     Raises:
         BadRequest: if `arguments` are not a step and a name of the catalogue, before anything heavy is imported.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if arguments == ["check"]:
         importlib.import_module("tasks.check").check()
         return
@@ -70,7 +71,6 @@ def run(arguments: list[str]) -> None:
         raise BadRequest(f"the arguments must be one of: {usage}; check. Received: {' '.join(arguments)[:80]!r}")
     step, name = arguments
     getattr(catalogue.load(), STEPS[step])(name)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     getattr(importlib.import_module(f"tasks.{step}"), step)(name)
 
 

@@ -70,11 +70,9 @@ def identify(name: str, recipe: Recipe) -> str:
 def record(client: Any, name: str, recipe: Recipe, identity: str) -> tuple[int, str]:
     """Store run, files and network in MLflow, then the version; returns its number and the run's id."""
     import keras
-    import mlflow
 
     tags = {**lineage(name, recipe), registry.IDENTITY: identity}
-    with mlflow.start_run(experiment_id=tracking.experiment(client, name)) as active:
-        run = str(active.info.run_id)
+    with tracking.run(client, name) as run:
         history = pd.read_csv(places.trained(name) / "history.csv")
         tracking.log(client, run, params=params(name, recipe), history=history, tags=tags)
         tracking.log_files(client, run, files(name, recipe))

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,13 @@ def experiment(client: mlflow.MlflowClient, name: str) -> str:
         return str(found.experiment_id)
     local = address().startswith("sqlite:")
     return str(client.create_experiment(name, (places.MLFLOW_ARTIFACTS / name).as_uri() if local else None))
+
+
+@contextlib.contextmanager
+def run(client: mlflow.MlflowClient, name: str) -> Iterator[str]:
+    """Open a run in the experiment called `name`, and yield its id; it ends with the block, failed if that raises."""
+    with mlflow.start_run(experiment_id=experiment(client, name)) as active:
+        yield str(active.info.run_id)
 
 
 def log(
