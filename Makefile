@@ -9,7 +9,7 @@ BIN := .venv/bin
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/.ready  ## make .venv from requirements.lock, and DVC's local remote
+setup: .venv/.ready  ## make .venv from requirements.lock, the databases, and DVC's local remote
 
 .venv/.ready: requirements.lock infra/setup.sh
 	@PYTHON="$(PYTHON)" sh infra/setup.sh

@@ -33,7 +33,7 @@ def compare() -> dict[str, float]:
         clone = Path(folder) / "miar"
         shell("git", "clone", "--quiet", str(places.ROOT), str(clone), folder=Path(folder))
         (clone / ".venv").symlink_to((places.ROOT / ".venv").resolve())
-        (clone / "data" / "remote").mkdir(parents=True)
+        shell("./miar", "init", folder=clone)
         python = str(clone / ".venv" / "bin" / "python")
         measured = {"flow": timed("sh", "miar", "run", "cnn_digits", folder=clone)}
         measured |= {f"flow: {name}": value for name, value in stages(clone).items()}

@@ -60,6 +60,7 @@ def parser() -> Parser:
     server.set_defaults(verb=deploy)
     for name, verb, what in (
         ("ui", ui, "start Prefect, MLflow and a worker, until Ctrl-C"),
+        ("init", init, "make the databases; part of `make setup`"),
         ("check", check, "check catalogue, dvc.yaml and deployments"),
     ):
         verbs.add_parser(name, help=what).set_defaults(verb=verb)
@@ -110,6 +111,12 @@ def deploy(options: argparse.Namespace) -> int:
     from flows import deployments
 
     return deployments.deploy(recover=options.recover)
+
+
+def init(_: argparse.Namespace) -> int:
+    from flows import init
+
+    return init.init()
 
 
 def check(_: argparse.Namespace) -> int:

@@ -21,19 +21,21 @@ def leashed(
     folder: Path,
     environment: Mapping[str, str],
     output: IO[str] | int = subprocess.PIPE,
+    stdin: int = subprocess.DEVNULL,
     grace: float = 10,
 ) -> Iterator[subprocess.Popen[str]]:
     """Run `command` in a process group of its own, which ends with the block, or with this very process.
 
     Args:
         output: where stdout and stderr go together; a pipe to be read line by line if left out.
+        stdin: a pipe to write to, or nothing if left out.
         grace: seconds between asking the group to stop and killing it.
     """
     child = subprocess.Popen(
         command,
         cwd=folder,
         env=dict(environment),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
@@ -63,8 +65,10 @@ def stop(child: subprocess.Popen[str], grace: float) -> None:
             break
     signal_group(child.pid, signal.SIGKILL)
     child.wait()
-    if child.stdout:
-        child.stdout.close()
+    for pipe in (child.stdin, child.stdout):
+        if pipe:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 def signal_group(group: int, number: int) -> bool:

@@ -63,13 +63,14 @@ def carry_out(recipe: str, place: Workplace, *, promote: bool) -> State[Any]:
         StepFailed: at the first stage or step that fails.
     """
     announce(place)
-    graph = stages.Graph(place.root)
-    states = {name: run_stage(name, graph, place) for name in graph.upstream(f"evaluate@{recipe}")}
-    if place.own:
-        made = workplace.commit(place, f"Retrain {recipe}, run {place.run}")
-        get_run_logger().info("params.yaml and dvc.lock of this run are commit %s", made[:12])
-    for name in ("register", "promote") if promote else ("register",):
-        states[name] = run_step(name, recipe, place)
+    with stages.steps(root=place.root, environment=environment(place)) as steps:
+        graph = stages.Graph(place.root)
+        states = {name: run_stage(name, graph, place) for name in graph.upstream(f"evaluate@{recipe}")}
+        if place.own:
+            made = workplace.commit(place, f"Retrain {recipe}, run {place.run}")
+            get_run_logger().info("params.yaml and dvc.lock of this run are commit %s", made[:12])
+        for name in ("register", "promote") if promote else ("register",):
+            states[name] = run_step(name, recipe, steps, place)
     result = outcome.read(recipe, place, states)
     artifacts.show(result)
     return Completed(message=result.headline, data=result)
@@ -90,9 +91,9 @@ def run_stage(name: str, graph: stages.Graph, place: Workplace) -> str:
     return settled(options(name, graph, place, return_state=True))
 
 
-def run_step(name: str, recipe: str, place: Workplace) -> str:
+def run_step(name: str, recipe: str, steps: stages.Steps, place: Workplace) -> str:
     """Run register or promote as a Prefect task; returns the name of its state."""
-    return settled(step.with_options(task_run_name=f"{name} {recipe}")(name, recipe, place, return_state=True))
+    return settled(step.with_options(task_run_name=f"{name} {recipe}")(name, recipe, steps, place, return_state=True))
 
 
 def settled(state: State[Any]) -> str:
@@ -129,13 +130,11 @@ def stage(name: str, graph: stages.Graph, place: Workplace) -> State[Any]:
 
 
 @task(name="step", cache_policy=NO_CACHE, persist_result=False)
-def step(name: str, recipe: str, place: Workplace) -> State[Any]:
+def step(name: str, recipe: str, steps: stages.Steps, place: Workplace) -> State[Any]:
     """Run a step that has effects outside the checkout, and is therefore never cached."""
     log = get_run_logger()
     try:
-        stages.step(
-            name, recipe, root=place.root, environment=environment(place), say=lambda line: log.info("%s", line)
-        )
+        steps.run(name, recipe, say=lambda line: log.info("%s", line))
     except stages.StepFailed as error:
         return Failed(message=str(error), data=error)
     return noted(name, recipe, place)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from tasks.errors import BadRequest, MiarError
 UNCHANGED, CACHED, RAN = "Unchanged", "Cached", "Ran"
 
 ERROR = re.compile(r"^ERROR (?P<code>\d+) ")
+STATUS = re.compile(r"STATUS (?P<code>\d+)")
 OUTCOMES = {"didn't change, skipping": UNCHANGED, "is cached - skipping run": CACHED, "Running stage": RAN}
 LAST_LINES = 5
 
@@ -113,32 +116,57 @@ def reproduce(name: str, *, root: Path, environment: Mapping[str, str], say: Cal
     return ended.outcome or RAN
 
 
-def step(name: str, of: str, *, root: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Run a step that is no stage, because it must never be cached.
+class Steps:
+    """The steps that are no stages, because they must never be cached: all in one process, one after the other."""
 
-    Raises:
-        StepFailed: with the line that the step said.
-    """
-    command = [sys.executable, "-m", "tasks", name, of]
-    ended = follow(command, root=root, environment=environment, say=say)
-    if ended.status:
-        raise failure(ended, f"{name} {of}")
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def run(self, name: str, of: str, say: Callable[[str], None]) -> None:
+        """Run one step to its end.
+
+        Raises:
+            StepFailed: with the line that the step said.
+        """
+        if self.process.stdin:
+            with contextlib.suppress(BrokenPipeError):  # it is gone, and what it said last tells why
+                print(name, of, file=self.process.stdin, flush=True)
+        ended = listen(self.process, say)
+        if ended.status:
+            raise failure(ended, f"{name} {of}")
+
+
+@contextlib.contextmanager
+def steps(*, root: Path, environment: Mapping[str, str]) -> Iterator[Steps]:
+    """Start the process for the steps; what it imports is ready when the stages are done."""
+    command = [sys.executable, "-m", "tasks", "-"]
+    with leashed(command, folder=root, environment=whole(environment), stdin=subprocess.PIPE) as process:
+        yield Steps(process)
 
 
 def follow(command: list[str], *, root: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> Ended:
-    """Run `command`, pass on every line it says, and keep those that tell how it went."""
+    """Run `command` to its end, and pass on every line it says."""
+    with leashed(command, folder=root, environment=whole(environment)) as process:
+        return listen(process, say)
+
+
+def whole(environment: Mapping[str, str]) -> dict[str, str]:
+    return {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
+
+
+def listen(process: subprocess.Popen[str], say: Callable[[str], None]) -> Ended:
+    """Pass on what a program says until it ends, or says how a step has; keep the lines that tell how it went."""
     outcome, error, last_lines = None, None, deque[str](maxlen=LAST_LINES)
-    whole = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
-    with leashed(command, folder=root, environment=whole) as process:
-        for line in map(str.rstrip, process.stdout or []):
-            if not line or NOISE.match(line):
-                continue
-            say(line)
-            last_lines.append(line)
-            outcome = next((name for sign, name in OUTCOMES.items() if sign in line), outcome)
-            error = error or (line if ERROR.match(line) else None)
-        status = process.wait()
-    return Ended(status, outcome, error, tuple(last_lines))
+    for line in map(str.rstrip, process.stdout or []):
+        if status := STATUS.fullmatch(line):
+            return Ended(int(status["code"]), outcome, error, tuple(last_lines))
+        if not line or NOISE.match(line):
+            continue
+        say(line)
+        last_lines.append(line)
+        outcome = next((name for sign, name in OUTCOMES.items() if sign in line), outcome)
+        error = error or (line if ERROR.match(line) else None)
+    return Ended(process.wait(), outcome, error, tuple(last_lines))
 
 
 def failure(ended: Ended, what: str) -> StepFailed:

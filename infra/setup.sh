@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv from requirements.lock: the same versions and bytes everywhere. Called by `make setup`.
+# Make .venv from requirements.lock, the same versions and bytes everywhere, and the databases. Called by `make setup`.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -21,5 +21,5 @@ print(re.search(r"^uv==(?:.*\\\n)*.*", lock, re.MULTILINE).group())
 END
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.txt
 .venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements.lock
-mkdir -p data/remote
+./miar init
 touch .venv/.ready

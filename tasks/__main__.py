@@ -27,6 +27,9 @@ STEPS = {
     "promote": "recipe",
 }
 
+NAMELESS = ("check", "init")
+"""What concerns all of the catalogue, or none of it."""
+
 
 def main(arguments: list[str]) -> int:
     """Run one step, or those on stdin."""
@@ -63,12 +66,12 @@ def run(arguments: list[str]) -> None:
         BadRequest: if `arguments` are not a step and a name of the catalogue, before anything heavy is imported.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if arguments == ["check"]:
-        importlib.import_module("tasks.check").check()
+    if len(arguments) == 1 and arguments[0] in NAMELESS:
+        getattr(importlib.import_module(f"tasks.{arguments[0]}"), arguments[0])()
         return
     if len(arguments) != 2 or arguments[0] not in STEPS:
-        usage = "; ".join(f"{step} <{kind}>" for step, kind in STEPS.items())
-        raise BadRequest(f"the arguments must be one of: {usage}; check. Received: {' '.join(arguments)[:80]!r}")
+        usage = "; ".join(f"{step} <{kind}>" for step, kind in STEPS.items()) + "; " + "; ".join(NAMELESS)
+        raise BadRequest(f"the arguments must be one of: {usage}. Received: {' '.join(arguments)[:80]!r}")
     step, name = arguments
     getattr(catalogue.load(), STEPS[step])(name)
     getattr(importlib.import_module(f"tasks.{step}"), step)(name)
