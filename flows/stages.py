@@ -30,7 +30,7 @@ LAST_LINES = 5
 
 NOISE = re.compile(
     r"To track the changes with git|To enable auto staging|\s+git add dvc|\s+dvc config core|Use `dvc push`"
-    r"|(Updating|Generating) lock file|> \.venv|WARNING: All log messages before absl|[IE]\d{4} .*(cudart_stub|cuInit)"
+    r"|(Updating|Generating) lock file|> \.venv|WARNING: All log messages before absl|[IE]\d{4} .*(cudart_stub|cuInit|oneDNN)"
 )
 """Lines that are true of every run and tell nothing about this one."""
 
@@ -95,7 +95,7 @@ class Graph:
 
     def cache(self) -> Path:
         """The folder of DVC's cache."""
-        return Path(self.repo.cache.local.path)
+        return Path(self.repo.cache.local_cache_dir)
 
     def checkout(self, names: Iterable[str]) -> None:
         """Put into the folder what DVC's cache holds of these stages' outs."""

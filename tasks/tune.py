@@ -84,9 +84,10 @@ class Trial(keras_tuner.HyperModel):
         callbacks: list[keras.callbacks.Callback],
         epochs: int,
         initial_epoch: int = 0,
+        verbose: int = 0,
     ) -> dict[str, float]:
         """Fit and return the metrics of the best epoch."""
-        del hp
+        del hp, verbose  # the first is in the model, the second Keras Tuner's own
         search = self.recipe.search
         fit = trainer.Fit(epochs, self.recipe.train.batch_size, search.seed, search.objective)
         history = trainer.train(
@@ -156,7 +157,7 @@ def search(recipe: Recipe, spec: Spec, scratch: Path) -> pd.DataFrame:
     trial = Trial(recipe, spec, prepared.read(recipe.dataset, "train"), prepared.read(recipe.dataset, "validation"))
     tuner = resumed_or_new(lambda: make_tuner(recipe, trial, scratch), scratch)
     try:
-        tuner.search(epochs=recipe.search.epochs)
+        tuner.search(epochs=recipe.search.epochs, verbose=0)
     except (keras_tuner.errors.FatalError, RuntimeError) as error:
         if isinstance(error.__cause__, MiarError):
             raise error.__cause__ from None
