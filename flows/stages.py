@@ -30,7 +30,8 @@ LAST_LINES = 5
 
 NOISE = re.compile(
     r"To track the changes with git|To enable auto staging|\s+git add dvc|\s+dvc config core|Use `dvc push`"
-    r"|(Updating|Generating) lock file|> \.venv|WARNING: All log messages before absl|[IE]\d{4} .*(cudart_stub|cuInit|oneDNN)"
+    r"|(Updating|Generating) lock file|> \.venv|WARNING: All log messages before absl"
+    r"|[IE]\d{4} .*(cudart_stub|cuInit|oneDNN)"
 )
 """Lines that are true of every run and tell nothing about this one."""
 
