@@ -101,7 +101,7 @@ def test_a_run_from_the_form_in_the_browser(servers: Servers, page: Page) -> Non
     fill_in(page, epochs=1, trials=1)
     page.screenshot(path=PICTURES / "prefect-form.png")
     page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_text("scheduled to start")).to_be_visible()
+    expect(page.get_by_text("scheduled to start").first).to_be_visible()
 
     until(lambda: ended(servers, "retrain"), "the run from the form has ended", 240)
 

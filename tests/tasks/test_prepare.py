@@ -133,7 +133,7 @@ def test_samples_changed_after_the_verdict_are_refused(validated: Validated) -> 
 
 def test_a_missing_validation_says_what_to_run(validated: Validated) -> None:
     (places.validated("digits") / "receipt.json").unlink()
-    with pytest.raises(BadData, match="dvc repro validate@digits"):
+    with pytest.raises(BadData, match="dvc repro --force validate@digits"):
         prepare.prepare("digits")
     assert validated.success
 
