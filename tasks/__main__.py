@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> None:
     Raises:
         BadRequest: if `arguments` are not a step and a name of the catalogue, before anything heavy is imported.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if len(arguments) == 1 and arguments[0] in NAMELESS:
         getattr(importlib.import_module(f"tasks.{arguments[0]}"), arguments[0])()
         return

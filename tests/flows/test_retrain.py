@@ -14,6 +14,14 @@ STAGES = [f"{name}@digits" for name in ("ingest", "validate", "prepare")]
 STAGES += [f"{name}@{RECIPE}" for name in ("tune", "train", "evaluate")]
 
 
+def test_set_up_makes_the_databases_and_can_be_repeated(project: Project) -> None:
+    for _ in range(2):
+        made = project.miar("init")
+        assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    made_here = [project.root / name for name in ("mlflow.db", ".prefect/prefect.db", "data/remote")]
+    assert [path for path in made_here if not path.exists()] == []
+
+
 def test_a_flow_after_dvc_repro_has_nothing_to_do_and_registers(project: Project) -> None:
     made = project.dvc("repro", f"evaluate@{RECIPE}")
     assert made.returncode == 0, made.stdout + made.stderr
