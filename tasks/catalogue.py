@@ -155,13 +155,13 @@ class Recipe(Entry):
     """Dataset, model, base, hyperparameters, search, training and gate, named `<model>_<dataset>`.
 
     Args:
-        hyperparameters: values that the recipe fixes; the search chooses the others.
+        hyperparameters: values that the recipe fixes, {} for none; the search chooses the others.
     """
 
     dataset: Name
     model: Name
     base: Literal["scratch"] = "scratch"
-    hyperparameters: dict[Name, Whole | Real | bool | str] = {}
+    hyperparameters: dict[Name, Whole | Real | bool | str]
     search: Search
     train: Training
     gate: Gate

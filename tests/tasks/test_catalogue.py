@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks import catalogue, places
+from tasks.catalogue import Recipe
 from tasks.errors import BadRequest
 
 TEXT = places.PARAMS.read_text(encoding="utf-8")
@@ -92,3 +94,15 @@ def test_the_command_line_says_one_line_and_exits_2(arguments: list[str], words:
     assert len(ours) == 1
     assert ours[0].startswith(words)
     assert "Traceback" not in done.stderr
+
+
+def test_a_recipe_must_have_what_dvc_asks_it_for() -> None:
+    stages = yaml.safe_load((places.ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
+    asked = {name for stage in stages for name in stage["do"].get("params", []) if name.startswith("recipes.${key}.")}
+    assert len(asked) > 5
+    for name in asked:
+        fields, required = Recipe.model_fields, True
+        for key in name.split(".")[2:]:
+            required = required and fields[key].is_required()
+            fields = getattr(fields[key].annotation, "model_fields", {})
+        assert required, f"{name}: DVC fails where it is left out"
