@@ -44,7 +44,7 @@ class TestEveryArchitecture:
         assert given.shape == (32, 4)
         assert np.isfinite(given).all()
         np.testing.assert_allclose(given.sum(axis=1), 1, atol=1e-5)
-        assert model.input_dtype == "uint8"
+        assert [tensor.dtype for tensor in model.inputs] == ["uint8"]
 
     def test_learns_a_small_set_by_heart(self, name: str, batch: tuple[np.ndarray, np.ndarray]) -> None:
         model, _ = build(name)
