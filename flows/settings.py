@@ -7,8 +7,12 @@ import os
 import socket
 
 from tasks import places
+from tasks.errors import BadRequest
 
 POOL = "miar"
+PORTS = {"prefect": 4200, "mlflow": 5000}
+"""Where the servers of `make ui` are, unless MIAR_PREFECT_PORT and MIAR_MLFLOW_PORT say otherwise."""
+
 RUNNING = "ui.json"
 """Written by `make ui` into Prefect's folder while its servers are up."""
 
@@ -42,7 +46,20 @@ def defaults() -> dict[str, str]:
 
 def later() -> str:
     """Where `make ui` will serve Prefect's pages, which keep what a run without it has noted."""
-    return f"http://127.0.0.1:{os.environ.get('MIAR_PREFECT_PORT', '4200')}"
+    return f"http://127.0.0.1:{port('prefect')}"
+
+
+def port(server: str) -> int:
+    """The port that the environment asks for, or the usual one.
+
+    Raises:
+        BadRequest: if it asks for none.
+    """
+    variable = f"MIAR_{server.upper()}_PORT"
+    text = os.environ.get(variable, str(PORTS[server]))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 65535:
+        raise BadRequest(f"`{variable}` must be a port from 1 to 65535. Received: {text[:40]!r}")
+    return int(text)
 
 
 def running() -> dict[str, str] | None:

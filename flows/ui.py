@@ -22,7 +22,7 @@ from flows import settings
 from flows.processes import leashed
 from flows.server import wait_for
 from tasks import places
-from tasks.errors import BadRequest, MiarError, Unavailable
+from tasks.errors import MiarError, Unavailable
 
 HOST = "127.0.0.1"
 LOGS = places.PREFECT_HOME / "logs"
@@ -47,9 +47,10 @@ def keep_up() -> int:
     """Start all, say where they are, and watch them.
 
     Raises:
+        BadRequest: if the environment asks for a port that is none.
         Unavailable: if a port is taken, or a program ends by itself.
     """
-    ports = {"prefect": port("MIAR_PREFECT_PORT", 4200), "mlflow": port("MIAR_MLFLOW_PORT", 5000)}
+    ports = {name: settings.port(name) for name in settings.PORTS}
     for name, number in ports.items():
         check_free(name, number)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -180,18 +181,6 @@ def check_free(name: str, number: int) -> None:
                 f"port {number} of {HOST} must be free for {name}. Received: {error.strerror}. "
                 f"Stop what uses it, or choose another: MIAR_{name.upper()}_PORT={number + 1} make ui"
             ) from None
-
-
-def port(variable: str, usual: int) -> int:
-    """The port that the environment asks for.
-
-    Raises:
-        BadRequest: if it asks for none.
-    """
-    text = os.environ.get(variable, str(usual))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 65535:
-        raise BadRequest(f"`{variable}` must be a port from 1 to 65535. Received: {text[:40]!r}")
-    return int(text)
 
 
 def log_of(name: str) -> Path:
