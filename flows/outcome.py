@@ -25,6 +25,7 @@ class Outcome:
     """
 
     recipe: str
+    dataset: str
     metric: str
     states: dict[str, str]
     evaluated: Evaluated
@@ -73,12 +74,9 @@ class Outcome:
 
     def reports(self) -> list[Path]:
         """The pages that a browser can open: exam, validation, Great Expectations' own."""
-        exam = self.folder / "evaluated" / self.recipe / "report.html"
-        return [
-            exam,
-            *sorted(self.folder.glob("validated/*/report.html")),
-            *self.folder.glob("validated/*/docs/index.html"),
-        ]
+        validated = self.folder / "validated" / self.dataset
+        exam = self.folder / "evaluated" / self.recipe
+        return [exam / "report.html", validated / "report.html", validated / "docs" / "index.html"]
 
     def classes(self) -> list[dict[str, str]]:
         """The scores of each class; empty where the problem has no classes."""
@@ -100,6 +98,7 @@ def read(recipe: str, place: Workplace, states: dict[str, str]) -> Outcome:
     registered, promoted = place.folder(places.registered(recipe)), place.folder(places.promoted(recipe))
     return Outcome(
         recipe=recipe,
+        dataset=entry.dataset,
         metric=entry.gate.metric,
         states=states,
         evaluated=Evaluated.read(place.folder(places.evaluated(recipe))),

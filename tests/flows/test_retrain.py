@@ -37,6 +37,9 @@ def test_a_flow_after_dvc_repro_has_nothing_to_do_and_registers(project: Project
 
 
 def test_a_second_run_does_nothing_and_keeps_the_version(project: Project) -> None:
+    strange = project.root / "data" / "validated" / "another"
+    strange.mkdir()
+    (strange / "report.html").touch()
     before = project.files()
 
     flow = project.miar("run", RECIPE)
@@ -45,6 +48,8 @@ def test_a_second_run_does_nothing_and_keeps_the_version(project: Project) -> No
     assert flow.stderr.count("Finished in state Unchanged(") == len(STAGES) + 1, "register has nothing to do either"
     assert f"champion  {RECIPE} version 1, accuracy" in flow.stdout
     assert project.files() == before
+    assert "data/validated/digits/report.html" in flow.stdout
+    assert "another" not in flow.stdout, "reports of other datasets are not this run's"
 
 
 def test_a_killed_flow_leaves_no_process_and_the_next_one_finishes_for_dvc_too(
