@@ -63,7 +63,7 @@ def judge(split: Split, given: np.ndarray, spec: Spec) -> Exam:
     confusion = metrics.confusion_matrix(answers, best, labels=range(len(spec.classes)))
     return Exam(
         scores=overall,
-        tables={"classes": per_class(answers, best, spec), "confusion": pd.DataFrame(confusion, columns=spec.classes)},
+        tables={"classes": per_class(answers, best, spec), "confusion": confusion_table(confusion, spec)},
         pictures={"confusion": confusion_picture(confusion, spec), "mistakes": mistakes(split, given, spec)},
         predictions=predictions(split, given, spec),
     )
@@ -91,6 +91,13 @@ def predictions(split: Split, given: np.ndarray, spec: Spec) -> pd.DataFrame:
             "actual_probability": given[rows, answers].astype(np.float64),
         }
     )
+
+
+def confusion_table(confusion: np.ndarray, spec: Spec) -> pd.DataFrame:
+    """Counts of each actual class (rows, named by the first column) taken for each class (the other columns)."""
+    table = pd.DataFrame(confusion, columns=list(spec.classes))
+    table.insert(0, "actual", list(spec.classes))
+    return table
 
 
 def confusion_picture(confusion: np.ndarray, spec: Spec) -> Figure:

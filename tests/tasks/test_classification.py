@@ -37,7 +37,9 @@ def test_by_hand() -> None:
 def test_the_exam_has_tables_pictures_and_every_sample() -> None:
     split = Split(np.zeros((6, 2, 2, 1), np.uint8), ANSWERS, np.arange(10, 16))
     exam = classification.judge(split, GIVEN, SPEC)
-    np.testing.assert_array_equal(exam.tables["confusion"].to_numpy(), [[2, 1, 0], [1, 1, 0], [0, 0, 1]])
+    confusion = exam.tables["confusion"].set_index("actual")
+    assert list(confusion.index) == list(confusion.columns)
+    np.testing.assert_array_equal(confusion.to_numpy(), [[2, 1, 0], [1, 1, 0], [0, 0, 1]])
     expected = pd.DataFrame({"class": ["cat", "dog", "owl"], "recall": [2 / 3, 1 / 2, 1], "samples": [3, 2, 1]})
     pd.testing.assert_frame_equal(exam.tables["classes"][["class", "recall", "samples"]], expected, check_dtype=False)
     assert list(exam.predictions["id"]) == list(range(10, 16))

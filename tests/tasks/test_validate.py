@@ -251,6 +251,17 @@ def test_no_page_needs_a_network(good: Samples, spoil: Callable[..., Samples] | 
     assert all((folder / "docs" / link).is_file() for link in links)
 
 
+def test_the_same_samples_give_the_same_pages(good: Samples) -> None:
+    write(*good)
+    folder = places.validated("digits")
+    written = []
+    for _ in range(2):
+        validate.validate("digits")
+        written.append({path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()})
+    assert len(written[0]) == 7
+    assert written[0] == written[1], "DVC would take a clock or a random id for a change"
+
+
 def test_offline_takes_away_what_is_fetched() -> None:
     page = (
         '<head><link rel="stylesheet" href="https://cdn.x/a.css"><script src="//cdn.x/a.js">\n</script></head>'
