@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import pandas as pd
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 
 import great_expectations as gx
-from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.types.base import (
     DataContextConfig,
     InMemoryStoreBackendDefaults,
@@ -27,7 +25,6 @@ ROW = "row"
 """Column of every judged table that names a row to people."""
 
 FIRST = 5
-NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCKS = re.compile(r"\d{4}-?\d\d-?\d\dT\d\d:?\d\d:?\d\d(\.\d+)?Z")
 RESULT = {"result_format": "SUMMARY", "unexpected_index_column_names": [ROW], "partial_unexpected_count": FIRST}
 
@@ -81,9 +78,7 @@ def judge(name: str, tables: dict[str, pd.DataFrame], expectations: list[Expecta
     for title, table in tables.items():
         asked = [expectation for expectation in expectations if expectation.table == title]
         batch = source.add_dataframe_asset(title).add_batch_definition_whole_dataframe("whole")
-        result = checkpoint(context, name, title, batch, asked).run(
-            {"dataframe": table}, run_id=RunIdentifier(name, NO_TIME)
-        )
+        result = checkpoint(context, name, title, batch, asked).run({"dataframe": table})
         verdicts += read_results(result, asked)
     context.build_data_docs()
     make_offline(docs, name)
