@@ -17,14 +17,9 @@ from ruamel.yaml import YAML
 from flows.stages import Graph
 from tasks import catalogue, places
 from tasks.errors import BadRequest, Unavailable
+from tasks.outside.versioning import COMMITTER
 
 REFS = "refs/miar/runs"
-COMMITTER = {
-    "GIT_AUTHOR_NAME": "miar",
-    "GIT_AUTHOR_EMAIL": "miar@localhost",
-    "GIT_COMMITTER_NAME": "miar",
-    "GIT_COMMITTER_EMAIL": "miar@localhost",
-}
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,11 @@ class Training(Entry):
     patience: Annotated[Whole, Field(ge=1, le=1000)] | None = None
 
 
+def plain_off(mode: Any) -> Any:
+    """YAML reads a bare `off` as false."""
+    return "off" if mode is False else mode
+
+
 class Gate(Entry):
     """When a version may become champion.
 
@@ -144,11 +149,25 @@ class Gate(Entry):
         metric: score of the exam that decides; greater is better.
         at_least: floor that the score must reach.
         margin: how much below the champion's score, on the same exam, still counts as no worse.
+        mode: enforce obeys the checks; dry_run asks and reports them, and every sound version becomes champion;
+            off asks nothing but whether the version is sound.
+        approval: when a person is asked before a version becomes champion: always, never, or where the checks
+            are inconclusive; never leaves such a version challenger.
+        restore: whether a champion that was set by hand in MLflow gives way to the one that the ledger knows.
+        smallest_slice: least samples of a class, or another part of the exam, that is compared by itself.
+        milliseconds: most that the answer to one sample may take.
+        megabytes: most that the stored network may have.
     """
 
     metric: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     at_least: Real
     margin: Annotated[Real, Field(ge=0)] = 0.0
+    mode: Annotated[Literal["enforce", "dry_run", "off"], BeforeValidator(plain_off)] = "enforce"
+    approval: Literal["inconclusive", "always", "never"] = "inconclusive"
+    restore: Annotated[bool, Field(strict=True)] = False
+    smallest_slice: Annotated[Whole, Field(ge=1)] = 20
+    milliseconds: Annotated[Real, Field(gt=0)] = 1000.0
+    megabytes: Annotated[Real, Field(gt=0)] = 1000.0
 
 
 class Recipe(Entry):

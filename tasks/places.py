@@ -62,6 +62,11 @@ def registered(recipe: str) -> Path:
     return DATA / "registered" / recipe
 
 
+def exam(digest: str) -> Path:
+    """The data of an exam that is no longer the one that lies in `prepared`."""
+    return SCRATCH / "exams" / digest
+
+
 def promoted(recipe: str) -> Path:
     return DATA / "promoted" / recipe
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,13 +41,16 @@ def files(split: str) -> list[str]:
     return [f"{split}_{part}.npy" for part in PARTS]
 
 
-def receipt(dataset: str) -> Prepared:
+def receipt(dataset: str, folder: Path | None = None) -> Prepared:
     """The receipt of `dataset`, whose files are what it says.
+
+    Args:
+        folder: where the dataset lies, here as in the functions below; left out, where prepare wrote it.
 
     Raises:
         BadData: if the dataset is not prepared, or a file has changed since.
     """
-    folder = places.prepared(dataset)
+    folder = folder or places.prepared(dataset)
     found = Prepared.read(folder)
     names = ["spec.json", *(name for split in SPLITS for name in files(split))]
     try:
@@ -64,22 +69,26 @@ def repair(dataset: str) -> str:
     return f"Run: .venv/bin/dvc repro --force -s prepare@{dataset}"
 
 
-def read_spec(dataset: str) -> Spec:
+def read_spec(dataset: str, folder: Path | None = None) -> Spec:
     """The shapes and classes of `dataset`."""
-    facts = json.loads((places.prepared(dataset) / "spec.json").read_text(encoding="utf-8"))
+    facts = described(dataset, folder)
     return Spec(
         input_shape=tuple(facts["input_shape"]), input_dtype=facts["input_dtype"], classes=tuple(facts["classes"])
     )
 
 
-def problem(dataset: str) -> str:
+def problem(dataset: str, folder: Path | None = None) -> str:
     """Which question is asked of `dataset`: a file of tasks/problems."""
-    facts = json.loads((places.prepared(dataset) / "spec.json").read_text(encoding="utf-8"))
-    return str(facts["problem"])
+    return str(described(dataset, folder)["problem"])
 
 
-def read(dataset: str, split: str) -> Split:
+def described(dataset: str, folder: Path | None) -> dict[str, Any]:
+    text = ((folder or places.prepared(dataset)) / "spec.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+def read(dataset: str, split: str, folder: Path | None = None) -> Split:
     """The train, validation or test part of `dataset`."""
-    folder = places.prepared(dataset)
+    folder = folder or places.prepared(dataset)
     arrays = (np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in files(split))
     return Split(*arrays)

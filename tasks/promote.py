@@ -1,134 +1,223 @@
-"""promote: make a registered version champion if it passes the recipe's gate."""
+"""promote: ask the gate of a registered version, and make it champion if the answer says so."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tasks import catalogue, places, prepared, problems
-from tasks.catalogue import Gate, Recipe
-from tasks.errors import MiarError
-from tasks.outside import registry, tracking
-from tasks.receipts import Prepared, Promoted, Registered
-from tasks.register import locked
+from tasks import catalogue, champions, gates, places, verdicts
+from tasks.catalogue import Gate
+from tasks.champions import Found, Overtaken, locked
+from tasks.errors import BadRequest, Refused
+from tasks.outside import ledger, registry, tracking
+from tasks.receipts import Promoted, Registered
+from tasks.verdicts import FAILED, INCONCLUSIVE, Report
+
+TRIES = 5
+"""How often a version is judged anew because the champion has moved meanwhile."""
+
+CHAMPION, CHALLENGER, WAITS = "champion", "challenger", "waits"
+"""What becomes of a version: the last is a challenger until a person decides."""
+
+REPORT = "gate.report"
+"""Tag of a version: the folder of its run's artifacts with what its gate found last."""
 
 
 @dataclass(frozen=True)
-class Check:
-    """One question of the gate, and the answer in words."""
+class Approval:
+    """A person's yes to a version whose gate alone may not decide."""
 
-    passed: bool
+    by: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of asking.
+
+    Args:
+        decision: champion, challenger or waits.
+        overtaken: who was champion in between, told once for each time that the evidence was void.
+        found: what was set by hand, if anything.
+    """
+
+    report: Report
+    decision: str
+    overtaken: list[str]
+    found: Found | None
 
 
 def promote(name: str) -> Promoted:
     """Judge the version that register noted for the recipe called `name`; champion if the gate says so.
 
-    A failed gate is an answer and no error: the version stays challenger, with the reasons in its tags. The
-    lock makes the champion that a version is compared with the one that it replaces.
+    A failed gate is an answer and no error: the version stays challenger, with the reasons in its tags.
 
     Raises:
         BadData: if the recipe has not been registered here.
+        Refused: if the ledger is broken, or the champion moves again and again.
         Unavailable: if MLflow does not answer.
     """
-    recipe = catalogue.load().recipe(name)
     registered = Registered.read(places.registered(name))
+    with places.whole_folder(places.promoted(name)) as folder:
+        answer = ask(name, registered.version, folder=folder)
+        return receipt(answer, registered.digest).write(folder)
+
+
+def ask(
+    model: str, number: int | None, *, folder: Path, approval: Approval | None = None, by: str | None = None
+) -> Answer:
+    """Judge a version, and move the aliases as that says; its report is written to `folder` and to MLflow.
+
+    The judging, which takes seconds to minutes, holds no lock. Under the lock the champion must still be the one
+    that the version was compared with, else what was found is void, and the version is judged again.
+
+    Args:
+        number: the version; None for the challenger.
+        approval: lets an inconclusive version pass, or one of a recipe that always wants a person.
+        by: who asks; None: the deployment, or whoever runs this.
+    """
+    recipe = catalogue.load().recipe(model)
     client = tracking.connect()
-    with locked("promote", name):
-        before = registry.aliases(client, name).get(registry.CHAMPION)
-        checks = judge(client, name, recipe, registered.version, before)
-        passed = all(check.passed for check in checks)
-        decide(client, name, registered.version, before, passed)
-        registry.tag(client, name, registered.version, verdict(checks, passed))
-    return write(client, name, recipe.gate, registered, checks, passed)
+    overtaken: list[str] = []
+    found: Found | None = None
+    with tracking.answering():
+        number = number if number is not None else challenger(client, model)
+        for _ in range(TRIES):
+            with locked("promote", model):
+                found = champions.reconcile(client, model, restore=recipe.gate.restore) or found
+                before = champions.champion(client, model)
+            report = known(client, model, number, before, folder) or gates.judge(
+                client, model, number, champion=None if before == number else before, recipe=recipe
+            )
+            decision = decide(report, recipe.gate, approval, is_champion=before == number)
+            try:
+                with locked("promote", model):
+                    carry_out(client, report, decision, folder, expected=before, approval=approval, by=by)
+            except Overtaken as error:
+                overtaken.append(str(error))
+                print(f"{error}; judging again", flush=True)
+            else:
+                return Answer(report, decision, overtaken, found)
+    raise Refused(overtaken[-1])
 
 
-def judge(client: Any, name: str, recipe: Recipe, number: int, champion: int | None) -> list[Check]:
-    """The floor, then the champion on the same exam."""
-    score = recorded(client, name, number, recipe.gate.metric)
-    checks = [floor(score, recipe.gate)]
-    if champion is None:
-        return [*checks, Check(True, "there was no champion to compare with")]
-    if champion == number:
-        return [*checks, Check(True, f"version {number} is the champion already")]
-    return [*checks, no_worse(client, name, recipe, score, number, champion)]
+def challenger(client: Any, model: str) -> int:
+    number = registry.named_by(client, model, registry.CHALLENGER)
+    if number is None:
+        raise BadRequest(f"`version` must be given where `{model}` has no challenger. Received: none")
+    return number
 
 
-def recorded(client: Any, name: str, number: int, metric: str) -> float:
-    """The score in a version's tags; NaN if there is none."""
-    return float(registry.version(client, name, number).tags.get(f"score.{metric}", "nan"))
+def known(client: Any, model: str, number: int, champion: int | None, folder: Path) -> Report | None:
+    """The report by which the present champion became one, fetched into `folder`; it is not judged again."""
+    if number != champion:
+        return None
+    found = registry.version(client, model, number)
+    kept = found.tags.get(REPORT)
+    if kept is None:
+        return None
+    tracking.fetch_files(str(found.run_id), kept, folder)
+    return verdicts.read(folder)
 
 
-def floor(score: float, gate: Gate) -> Check:
-    """NaN and infinity are below every floor."""
-    passed = math.isfinite(score) and score >= gate.at_least
-    return Check(passed, f"{gate.metric} must be at least {gate.at_least:g}, it is {score:.4f}")
+def decide(report: Report, gate: Gate, approval: Approval | None, *, is_champion: bool) -> str:
+    """What becomes of a version: what is not sound never becomes champion, whoever wants it."""
+    if is_champion:
+        return CHAMPION
+    if not gates.is_sound(report):
+        return CHALLENGER
+    wants_person = gate.approval == "always" or (report.verdict == INCONCLUSIVE and gate.mode == "enforce")
+    if report.verdict == FAILED and gate.mode == "enforce":
+        return CHALLENGER
+    if not wants_person or approval:
+        return CHAMPION
+    return CHALLENGER if gate.approval == "never" else WAITS
 
 
-def no_worse(client: Any, name: str, recipe: Recipe, score: float, number: int, champion: int) -> Check:
-    """Whether `score` is at least the champion's on the same exam, less the margin."""
-    gate = recipe.gate
-    try:
-        theirs = on_the_same_exam(client, name, recipe, number, champion)
-    except Exception as error:  # whatever stops the champion from being read, it must not lose its place
-        told = " ".join(str(error).split())[:200] or type(error).__name__
-        return Check(False, f"champion version {champion} must be comparable on the same exam. Received: {told}")
-    needed = theirs - gate.margin
-    passed = math.isfinite(theirs) and math.isfinite(score) and score >= needed
-    margin = f" less the margin {gate.margin:g}" if gate.margin else ""
-    wanted = f"{gate.metric} must be at least that of champion version {champion}{margin}, {needed:.4f}"
-    return Check(passed, f"{wanted}, it is {score:.4f}")
+def carry_out(
+    client: Any,
+    report: Report,
+    decision: str,
+    folder: Path,
+    *,
+    expected: int | None,
+    approval: Approval | None,
+    by: str | None,
+) -> None:
+    """Keep the report with the version, then move the aliases. The caller holds the lock.
+
+    Raises:
+        Overtaken: before anything is written, if the champion has moved.
+    """
+    model, number = report.model, report.version
+    now = champions.champion(client, model)
+    if now != expected:
+        raise Overtaken(model, number, expected, now)
+    if registry.look(client, model, number) is None:
+        raise BadRequest(f"`version` must be one of `{model}`. Received: {number}, which is not there")
+    keep(client, report, decision, folder, approval)
+    if decision == CHAMPION and number != now:
+        reason = "; ".join(report.reasons()) if not approval else f"approved: {approval.reason}"
+        who = approval.by if approval else by
+        champions.move(client, model, number, expected=expected, action=ledger.PROMOTE, reason=reason, by=who)
+    elif number != now and champions.QUARANTINED not in registry.version(client, model, number).tags:
+        registry.point(model, registry.CHALLENGER, number)
 
 
-def on_the_same_exam(client: Any, name: str, recipe: Recipe, number: int, champion: int) -> float:
-    """The champion's recorded score if its exam was this version's, else its score on the exam that lies here."""
-    exams = {registry.version(client, name, one).tags.get("exam.sha256") for one in (number, champion)}
-    if len(exams) == 1:
-        return recorded(client, name, champion, recipe.gate.metric)
-    here = Prepared.read(places.prepared(recipe.dataset)).exam
-    if here not in exams:
-        raise MiarError(f"the exam that lies here must be that of version {number}")
-    print(f"the exam has changed: champion version {champion} sits it now", flush=True)
-    return score_now(name, recipe, champion)
+def keep(client: Any, report: Report, decision: str, folder: Path, approval: Approval | None) -> None:
+    """Write the report to `folder`, store it with the version's run, and say what it is in the version's tags."""
+    version = registry.version(client, report.model, report.version)
+    digest = report.digest()
+    place = f"gate/{digest[:12]}"
+    if version.tags.get(REPORT) == place:
+        return
+    report.write(folder)
+    if version.run_id:
+        paths = [folder / name for name in (verdicts.JSON, verdicts.HTML, verdicts.PICTURE)]
+        tracking.log_files(client, version.run_id, {place: paths})
+    tags = {
+        "gate.verdict": report.verdict,
+        "gate.decision": decision,
+        "gate.mode": report.mode,
+        "gate.reasons": "; ".join(report.reasons()),
+        "gate.against": report.against,
+        "gate.exam": report.exam,
+        "gate.report_sha256": digest,
+        REPORT: place,
+    }
+    if approval:
+        tags |= {"approval.by": approval.by, "approval.reason": approval.reason}
+    registry.tag(report.model, report.version, tags)
+    before = (version.description or "").split(JUDGED)[0].rstrip()
+    rows = "\n".join(f"- {check.verdict}: {check.reason}" for check in report.checks)
+    registry.describe(report.model, report.version, f"{before}\n\n{JUDGED}{report.headline()}\n\n{rows}\n")
 
 
-def score_now(name: str, recipe: Recipe, champion: int) -> float:
-    """Put a registered version to the exam that lies here."""
-    from tasks.evaluate import answers
-
-    split, spec = prepared.read(recipe.dataset, "test"), prepared.read_spec(recipe.dataset)
-    problem = problems.load(prepared.problem(recipe.dataset))
-    given = answers(registry.load(name, champion), split)
-    return problem.scores(split.answers, given, spec)[recipe.gate.metric]
+JUDGED = "### "
+"""Begins the part of a version's description that the gate writes."""
 
 
-def decide(client: Any, name: str, number: int, champion: int | None, passed: bool) -> None:
-    """Move the aliases; a champion that fails its own gate later stays, until a better one comes."""
-    if passed:
-        registry.crown(client, name, number)
-    elif number != champion:
-        registry.challenge(client, name, number)
-
-
-def verdict(checks: list[Check], passed: bool) -> dict[str, str]:
-    return {"gate.verdict": "passed" if passed else "failed", "gate.reasons": "; ".join(one.reason for one in checks)}
-
-
-def write(client: Any, name: str, gate: Gate, registered: Registered, checks: list[Check], passed: bool) -> Promoted:
-    """Write the receipt: the verdict, and who is champion now."""
-    now = registry.aliases(client, name)
+def receipt(answer: Answer, digest: str) -> Promoted:
+    """The receipt of the step: the verdict, and who is champion now."""
+    report, client = answer.report, tracking.connect()
+    now = registry.aliases(client, report.model)
     champion = now.get(registry.CHAMPION)
-    reasons = [one.reason for one in checks]
-    for one in checks:
-        print(f"gate {'passed' if one.passed else 'FAILED'}: {one.reason}", flush=True)
+    tags = registry.version(client, report.model, champion).tags if champion else {}
+    score = tags.get(f"score.{metric_of(report)}")
     return Promoted(
-        name=name,
-        digest=registered.digest,
-        version=registered.version,
-        verdict="passed" if passed else "failed",
-        reasons=reasons,
+        name=report.model,
+        digest=digest,
+        version=report.version,
+        verdict=report.verdict,
+        decision=answer.decision,
+        reasons=[*answer.overtaken, *report.reasons()],
         champion=champion,
-        champion_score=recorded(client, name, champion, gate.metric) if champion else None,
+        champion_score=float(score) if score else None,
         previous=now.get(registry.PREVIOUS),
-    ).write(places.promoted(name))
+        found=str(answer.found) if answer.found else None,
+    )
+
+
+def metric_of(report: Report) -> str:
+    return catalogue.load().recipe(report.model).gate.metric

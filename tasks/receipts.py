@@ -122,16 +122,22 @@ class Registered(Receipt):
 
 
 class Promoted(Receipt):
-    """`verdict` is passed or failed; `champion` the version that is champion afterwards, if any."""
+    """`verdict` is passed, failed or inconclusive, `decision` champion, challenger or waits (for a person).
+
+    `champion` is the version that is champion afterwards, if any; `found` says what was set by hand, if anything.
+    The report of the gate lies beside the receipt.
+    """
 
     step = "promote"
     command = ".venv/bin/python -m tasks promote {name}"
     version: int
     verdict: str
+    decision: str
     reasons: list[str]
     champion: int | None
     champion_score: float | None
     previous: int | None
+    found: str | None
 
 
 def digest_file(path: Path) -> str:

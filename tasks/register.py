@@ -5,22 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
 from tasks import catalogue, places, prepared
 from tasks.catalogue import Recipe
+from tasks.champions import locked
 from tasks.errors import Refused
 from tasks.outside import registry, tracking, versioning
 from tasks.receipts import Evaluated, Prepared, Registered, Trained, Tuned, Validated, digest_file
 
 PACKAGES = ("keras", "numpy", "tensorflow")
 """What a stored network needs to be read."""
+
+ANSWERED = 32
+"""To how many samples of the exam the network's answers are kept with it."""
 
 
 def register(name: str) -> Registered:
@@ -43,12 +47,6 @@ def register(name: str) -> Registered:
     return Registered(name=name, digest=identity, version=number, run_id=run, new=known is None).write(
         places.registered(name)
     )
-
-
-def locked(what: str, name: str) -> FileLock:
-    """The lock that one process at a time holds to do `what` to the model `name`."""
-    places.LOCKS.mkdir(parents=True, exist_ok=True)
-    return FileLock(places.LOCKS / f"{what}-{name}.lock")
 
 
 def identify(name: str, recipe: Recipe) -> str:
@@ -76,12 +74,39 @@ def record(client: Any, name: str, recipe: Recipe, identity: str) -> tuple[int, 
         history = pd.read_csv(places.trained(name) / "history.csv")
         tracking.log(client, run, params=params(name, recipe), history=history, tags=tags)
         tracking.log_files(client, run, files(name, recipe))
+        where = places.prepared(recipe.dataset).relative_to(places.DATA.parent).as_posix()
+        digest = tags[f"dvc.data.{recipe.dataset}"]
+        tracking.log_data(client, run, name=recipe.dataset, digest=digest, where=where)
         network = keras.models.load_model(places.trained(name) / "model.keras")
-        example = np.asarray(prepared.read(recipe.dataset, "test").samples[:2])
+        example = np.asarray(prepared.read(recipe.dataset, "test").samples[:ANSWERED])
+        record_answers(client, run, network, example)
         requirements = [f"{package}=={version(package)}" for package in PACKAGES]
         scores = Evaluated.read(places.evaluated(name)).scores
-        model_id = tracking.log_network(network, example, scores, requirements)
-    return registry.create(client, name, run=run, model_id=model_id, tags=tags), run
+        model_id = tracking.log_network(network, example[:2], scores, requirements)
+        tags[registry.MODEL_DIGEST] = registry.digest(registry.logged(model_id))
+    return registry.create(client, name, run=run, model_id=model_id, tags=tags, text=described(name, tags)), run
+
+
+def described(name: str, tags: dict[str, str]) -> str:
+    """The version's description in MLflow: where it came from, for a reader who knows nothing of this project."""
+    scores = ", ".join(
+        f"{key.removeprefix('score.')} {float(tags[key]):.4f}" for key in tags if key.startswith("score.")
+    )
+    return (
+        f"{name}, trained by miar: {scores} on {tags['exam.samples']} samples.\n\n"
+        f"- code: commit `{tags['git.commit'][:12]}`, seed {tags['seed']}, on {tags['hw.device']}\n"
+        f"- data: {', '.join(f'`{key}` {tags[key]}' for key in tags if key.startswith('dvc.data.'))}\n"
+        f"- validation: {tags['gx.success']}, search: {tags['tuner.kind']} with {tags['tuner.n_trials']} trials\n\n"
+        f"The whole lineage: `./miar explain {name}@<version>`\n"
+    )
+
+
+def record_answers(client: Any, run: str, network: Any, samples: np.ndarray) -> None:
+    """Keep what the network answers to a few samples, so that it can be seen later to be the same."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{registry.RECORDED}.npz"
+        np.savez_compressed(path, samples=samples, answers=network.predict(samples, verbose=0))
+        tracking.log_files(client, run, {registry.RECORDED: [path]})
 
 
 def lineage(name: str, recipe: Recipe) -> dict[str, str]:
@@ -90,6 +115,9 @@ def lineage(name: str, recipe: Recipe) -> dict[str, str]:
     evaluated, validated = Evaluated.read(places.evaluated(name)), Validated.read(places.validated(recipe.dataset))
     settings = json.dumps(recipe.model_dump(mode="json"), sort_keys=True)
     return {
+        registry.MODEL: name,
+        "data.digests": digests(recipe),
+        "data.samples": json.dumps(Prepared.read(places.prepared(recipe.dataset)).samples),
         **versioning.lineage(data={recipe.dataset: f"prepare@{recipe.dataset}"}, stage=f"train@{name}"),
         "recipe": settings,
         "params.sha256": hashlib.sha256(settings.encode()).hexdigest(),
@@ -110,6 +138,15 @@ def lineage(name: str, recipe: Recipe) -> dict[str, str]:
     }
 
 
+def digests(recipe: Recipe) -> str:
+    """Every digest that the data has had on its way, between blanks: raw files, samples, prepared, exam, DVC's md5."""
+    data, validated = Prepared.read(places.prepared(recipe.dataset)), Validated.read(places.validated(recipe.dataset))
+    source = catalogue.load().dataset(recipe.dataset).source
+    raw = catalogue.load().source(source).files.values()
+    found = [*raw, validated.ingested, data.digest, data.exam, *versioning.digests(source, recipe.dataset)]
+    return f" {' '.join(dict.fromkeys(found))} "
+
+
 def params(name: str, recipe: Recipe) -> dict[str, Any]:
     """What was chosen, by name, for MLflow's table of runs."""
     chosen = Tuned.read(places.tuned(name)).hyperparameters
@@ -121,7 +158,10 @@ def files(name: str, recipe: Recipe) -> dict[str, list[Path]]:
     """What is kept beside the network, by folder."""
     evaluated, tuned = places.evaluated(name), places.tuned(name)
     return {
-        "evaluation": [evaluated / "report.html", evaluated / "metrics.json", *sorted(evaluated.glob("tables/*.csv"))],
+        "evaluation": [
+            *(evaluated / one for one in ("report.html", "metrics.json", "predictions.parquet")),
+            *sorted(evaluated.glob("tables/*.csv")),
+        ],
         "pictures": [*sorted(evaluated.glob("pictures/*.png")), tuned / "trials.png"],
         "search": [tuned / "trials.csv", tuned / "hyperparameters.json"],
         "training": [places.trained(name) / "history.csv"],

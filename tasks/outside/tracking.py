@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
+import shutil
+import socket
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +19,7 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 
 import mlflow
 import pandas as pd
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from tasks import places
@@ -23,6 +27,9 @@ from tasks.errors import Unavailable
 
 BATCH = 1000
 """How many metrics MLflow takes at once."""
+
+HOST = "miar.host"
+"""Tag of a run: the machine whose process writes it."""
 
 
 def address() -> str:
@@ -49,6 +56,20 @@ def connect() -> mlflow.MlflowClient:
     return client
 
 
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """What MLflow answers in the block and nobody there expects is one line.
+
+    Raises:
+        Unavailable: with what MLflow said.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        said = " ".join(str(error).split())[:300]
+        raise Unavailable(f"MLflow must do what it is asked ({address()}). Received: {said}") from error
+
+
 def experiment(client: mlflow.MlflowClient, name: str) -> str:
     """Id of the experiment called `name`, made if need be.
 
@@ -63,8 +84,12 @@ def experiment(client: mlflow.MlflowClient, name: str) -> str:
 
 @contextlib.contextmanager
 def run(client: mlflow.MlflowClient, name: str) -> Iterator[str]:
-    """Open a run in the experiment called `name`, and yield its id; it ends with the block, failed if that raises."""
-    with mlflow.start_run(experiment_id=experiment(client, name)) as active:
+    """Open a run in the experiment called `name`, and yield its id; it ends with the block, failed if that raises.
+
+    One process of this machine at a time may do so, for the runs that others have left open are ended.
+    """
+    bury(client, name)
+    with mlflow.start_run(experiment_id=experiment(client, name), tags={HOST: socket.gethostname()}) as active:
         yield str(active.info.run_id)
 
 
@@ -102,6 +127,39 @@ def log_files(client: mlflow.MlflowClient, run: str, files: Mapping[str, list[Pa
     for folder, paths in files.items():
         for path in paths:
             client.log_artifact(run, str(path), folder)
+
+
+def fetch_files(run: str, place: str, folder: Path) -> None:
+    """Put the artifacts that a run keeps in the folder `place` into `folder`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        found = Path(mlflow.artifacts.download_artifacts(run_id=run, artifact_path=place, dst_path=scratch))
+        for path in found.iterdir():
+            shutil.copyfile(path, folder / path.name)
+
+
+def log_data(client: mlflow.MlflowClient, run: str, *, name: str, digest: str, where: str) -> None:
+    """Note which data a run learnt from; MLflow shows it on the run's page.
+
+    Args:
+        digest: DVC's md5 of the data.
+        where: the path that DVC keeps it under.
+    """
+    source = json.dumps({"path": where, "dvc": digest})
+    data = Dataset(name=name, digest=digest[:36], source_type="dvc", source=source)
+    client.log_inputs(run, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+
+
+def bury(client: mlflow.MlflowClient, name: str) -> None:
+    """End the runs of the experiment called `name` that a kill on this machine has left behind.
+
+    The caller holds the lock that such runs are opened under, so none of them goes on.
+    """
+    found = client.get_experiment_by_name(name)
+    if not found:
+        return
+    query = f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{socket.gethostname()}'"
+    for dead in client.search_runs([found.experiment_id], query):
+        client.set_terminated(dead.info.run_id, "KILLED")
 
 
 def log_network(network: Any, example: Any, scores: Mapping[str, float], requirements: list[str]) -> str:

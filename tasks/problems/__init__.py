@@ -51,6 +51,20 @@ class Problem(Protocol):
     def judge(self, split: Split, given: np.ndarray, spec: Spec) -> Exam:
         """Scores, tables and pictures of what a network has `given` to the samples of `split`."""
 
+    def baselines(self, train: Split, samples: np.ndarray, spec: Spec) -> dict[str, np.ndarray]:
+        """By name, what the most trivial things that learn from `train` would answer to `samples`."""
+
+    def quality(self, answers: np.ndarray, given: np.ndarray, spec: Spec) -> np.ndarray:
+        """How good each answer is by itself, more is better: float (N,)."""
+
+    def slices(self, answers: np.ndarray, spec: Spec) -> dict[str, np.ndarray]:
+        """Parts of an exam that are looked at by themselves: by name, which samples, bool (N,)."""
+
+    def differences(
+        self, answers: np.ndarray, ours: np.ndarray, theirs: np.ndarray, spec: Spec, *, metric: str, times: int
+    ) -> np.ndarray:
+        """`metric` of `ours` less that of `theirs` on resamples of the exam, the same for both: float (times,)."""
+
 
 def load(name: str) -> Problem:
     return cast(Problem, importlib.import_module(f"tasks.problems.{name}"))

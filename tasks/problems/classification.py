@@ -130,3 +130,61 @@ def mistakes(split: Split, given: np.ndarray, spec: Spec) -> Figure:
     ]
     title = f"{len(wrong)} mistakes in {len(split)} samples" + (f", the {WORST} surest" if len(wrong) > WORST else "")
     return pictures.sheet(np.asarray(split.samples[worst]), captions, title)
+
+
+def baselines(train: Split, samples: np.ndarray, spec: Spec) -> dict[str, np.ndarray]:
+    """The most frequent class, and the class whose mean sample is nearest: probabilities of 0 and 1, (N, K)."""
+    answers, every = np.asarray(train.answers), np.eye(len(spec.classes))
+    numbers, counts = np.unique(answers, return_counts=True)
+    flat = np.asarray(samples, dtype=np.float32).reshape(len(samples), -1)
+    means = [train.samples[answers == number].mean(axis=0, dtype=np.float32).ravel() for number in numbers]
+    centres = np.stack(means)  # (classes seen, pixels)
+    nearest = ((centres**2).sum(axis=1) - 2 * flat @ centres.T).argmin(axis=1)
+    return {
+        "most frequent class": np.tile(every[numbers[counts.argmax()]], (len(samples), 1)),
+        "nearest mean sample": every[numbers[nearest]],
+    }
+
+
+def quality(answers: np.ndarray, given: np.ndarray, spec: Spec) -> np.ndarray:
+    """1 where the most probable class is right, else 0: float (N,)."""
+    check(answers, given, spec)
+    return np.asarray(given.argmax(axis=1) == answers, dtype=np.float64)
+
+
+def slices(answers: np.ndarray, spec: Spec) -> dict[str, np.ndarray]:
+    """One part for each class."""
+    return {f"class {name}": answers == number for number, name in enumerate(spec.classes)}
+
+
+def differences(
+    answers: np.ndarray, ours: np.ndarray, theirs: np.ndarray, spec: Spec, *, metric: str, times: int
+) -> np.ndarray:
+    """Resamples by what is the same for a sample of each kind: actual class, our answer, theirs.
+
+    How often each kind is drawn is multinomial, so nothing of the size of the exam is drawn at all.
+    """
+    classes = len(spec.classes)
+    best, other = ours.argmax(axis=1), theirs.argmax(axis=1)
+    kinds, counts = np.unique(np.stack([answers, best, other]), axis=1, return_counts=True)
+    drawn = np.random.default_rng(0).multinomial(len(answers), counts / len(answers), size=times)
+    first, second = (score_of(drawn, kinds[0], kinds[which], classes, metric) for which in (1, 2))
+    return np.asarray(first - second)
+
+
+def score_of(drawn: np.ndarray, actual: np.ndarray, best: np.ndarray, classes: int, metric: str) -> np.ndarray:
+    """A score of each resample.
+
+    Args:
+        drawn: how often each kind of sample was drawn, int (times, kinds).
+        actual, best: its actual class and the answer to it, int (kinds,).
+    """
+    numbers = np.arange(classes)
+    is_actual, is_best = (actual[:, None] == numbers).astype(float), (best[:, None] == numbers).astype(float)
+    right, samples, given = drawn @ (is_actual * is_best), drawn @ is_actual, drawn @ is_best
+    if metric == "accuracy":
+        return np.asarray(right.sum(axis=1) / samples.sum(axis=1))
+    if metric == "balanced_accuracy":
+        present = samples > 0
+        return np.asarray((right / np.maximum(samples, 1)).sum(axis=1) / present.sum(axis=1))
+    return np.asarray((2 * right / np.maximum(samples + given, 1)).mean(axis=1))
