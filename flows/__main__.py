@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from flows import settings
+from flows import questions, settings
 from tasks.errors import BadRequest, MiarError, Unavailable
 
 
@@ -64,6 +64,7 @@ def parser() -> Parser:
         ("check", check, "check catalogue, dvc.yaml and deployments"),
     ):
         verbs.add_parser(name, help=what).set_defaults(verb=verb)
+    questions.add(verbs, whole)
     return parser
 
 

@@ -58,6 +58,8 @@ def show(outcome: Outcome) -> None:
     create_markdown_artifact(summary(outcome), key=key("summary", name), description=outcome.headline)
     if classes := outcome.classes():
         create_table_artifact(classes, key=key("classes", name), description=f"{name}, class by class")
+    if checks := outcome.checks():
+        create_table_artifact(checks, key=key("gate", name), description=f"{name}, what its gate asked")
     for report in filter(Path.is_file, outcome.reports()):
         title = "great-expectations" if report.parent.name == "docs" else f"{report.parent.parent.name}-report"
         create_link_artifact(report.as_uri(), str(report), key=key(title, name), description=title)
@@ -82,8 +84,28 @@ def gate(outcome: Outcome) -> str:
     if promoted is None:
         return "The gate was not asked."
     reasons = "\n".join(f"- {reason}" for reason in promoted.reasons)
+    if outcome.waits:
+        reasons += f"\n- **A person decides**: the deployment *promote* asks, or `{outcome.ask_a_person()}`"
+    if promoted.found:
+        reasons += f"\n- **{promoted.found}**"
     champion = f"Champion: version {promoted.champion}." if promoted.champion else "There is no champion."
     return f"Gate **{promoted.verdict}**.\n\n{reasons}\n\n{champion}"
+
+
+def show_gate(answer: Any, folder: Path) -> str:
+    """Put what a gate found on the page of the run, as a picture and a table; returns the picture as markdown.
+
+    Args:
+        answer: a tasks.promote.Answer.
+        folder: where its report lies.
+    """
+    report = answer.report
+    drawn = f"![gate]({embedded(folder / 'gate.png')})"
+    reasons = "\n".join(f"- {reason}" for reason in [*answer.overtaken, *report.reasons()])
+    text = f"# {report.headline()}\n\n{reasons}\n\n{drawn}\n"
+    create_markdown_artifact(text, key=key("gate-report", report.model), description=report.headline())
+    create_table_artifact(report.table(), key=key("gate", report.model), description=report.headline())
+    return drawn
 
 
 def embedded(picture: Path) -> str:

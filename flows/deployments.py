@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from flows import settings, workplace
+from flows import events, settings, workplace
 from tasks import places
 from tasks.errors import BadRequest, MiarError, Unavailable
 
@@ -32,16 +32,17 @@ def deploy(*, recover: bool) -> int:
     """
     if not os.environ.get("PREFECT_API_URL"):
         raise Unavailable("a Prefect server must be up. Received: none that `make ui` has started. Run: make ui")
-    names = [entry["name"] for entry in declared()["deployments"]]
+    names = [full_name(entry) for entry in declared()["deployments"]]
     before = asyncio.run(prepare(names))
     tell()
     known = asyncio.run(settle(names, before))
     if recover:
         asyncio.run(crash_the_dead())
+        settle_champions()
     missing = sorted(set(names) - known)
     if missing:
         raise MiarError(f"every entry of infra/prefect.yaml must be on the server. Received: without {missing}")
-    print(f"deployed: {', '.join(names)}")
+    print(f"deployed: {', '.join(name.rpartition('/')[2] for name in names)}")
     return 0
 
 
@@ -59,6 +60,21 @@ def declared() -> dict[str, Any]:
     if not isinstance(content, dict) or not content.get("deployments"):
         raise BadRequest(f"`{path}` must have `deployments`. Received: none")
     return content
+
+
+def full_name(entry: dict[str, Any]) -> str:
+    """`<flow>/<name>`, as Prefect calls a deployment; a flow here is called as its function."""
+    return f"{str(entry['entrypoint']).rpartition('.')[2]}/{entry['name']}"
+
+
+def settle_champions() -> None:
+    """Finish what a kill left half done, and tell what was moved by hand while nothing was up."""
+    from tasks import champions
+
+    for model, found in champions.settle_all().items():
+        events.reconciled(model, found)
+        if found is not None:
+            print(f"WARNING {model}: {found}")
 
 
 def tell() -> None:
@@ -125,11 +141,11 @@ async def crash_the_dead() -> None:
 
 
 async def read(client: Any, name: str) -> Any:
-    """The deployment of that name; None where there is none."""
+    """The deployment `<flow>/<name>`; None where there is none."""
     from prefect.exceptions import ObjectNotFound
 
     try:
-        return await client.read_deployment_by_name(f"retrain/{name}")
+        return await client.read_deployment_by_name(name)
     except ObjectNotFound:
         return None
 

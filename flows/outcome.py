@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,8 @@ class Outcome:
         version = f"{self.recipe} version {self.registered.version}"
         if not self.promoted:
             return f"{version}: {score}; not asked to become champion"
-        is_champion = self.promoted.champion == self.promoted.version
-        return f"{version}: {score}; {'champion' if is_champion else 'not champion'}, gate {self.promoted.verdict}"
+        became = {"champion": "champion", "challenger": "not champion", "waits": "waits for a person"}
+        return f"{version}: {score}; {became[self.promoted.decision]}, gate {self.promoted.verdict}"
 
     def told(self, seconds: float) -> str:
         """The run in a few lines, for a terminal."""
@@ -53,6 +54,7 @@ class Outcome:
             "result": self.headline,
             "champion": self.champion(),
             "gate": "; ".join(self.promoted.reasons) if self.promoted else "not asked",
+            **({"decide": self.ask_a_person()} if self.waits else {}),
             "stages": ", ".join(busy) if trained else ", ".join(["nothing was trained", *busy]),
             "pictures": ", ".join(map(shortened, self.pictures())),
             "reports": ", ".join(map(shortened, filter(Path.is_file, self.reports()))),
@@ -60,6 +62,15 @@ class Outcome:
             "look": "make ui, then the addresses that it prints",
         }
         return "\n" + "\n".join(f"{name:<10}{text}" for name, text in lines.items())
+
+    @property
+    def waits(self) -> bool:
+        """Whether a person has to decide."""
+        return self.promoted is not None and self.promoted.decision == "waits"
+
+    def ask_a_person(self) -> str:
+        version = self.promoted.version if self.promoted else 0
+        return f"./miar promote {self.recipe} --version {version} --approve --reason <why>"
 
     def champion(self) -> str:
         promoted = self.promoted
@@ -70,13 +81,26 @@ class Outcome:
 
     def pictures(self) -> list[Path]:
         found = sorted((self.folder / "evaluated" / self.recipe / "pictures").glob("*.png"))
-        return [*found, *(self.folder / "tuned" / self.recipe).glob("trials.png")]
+        return [*found, *(self.folder / "tuned" / self.recipe).glob("trials.png"), *self.gate_files("gate.png")]
+
+    def gate_files(self, name: str) -> list[Path]:
+        """A file of the gate's report, if the gate was asked."""
+        path = self.folder / "promoted" / self.recipe / name
+        return [path] if self.promoted and path.is_file() else []
+
+    def checks(self) -> list[dict[str, str]]:
+        """What the gate asked, one row for each check."""
+        for path in self.gate_files("report.json"):
+            rows = json.loads(path.read_text(encoding="utf-8"))["checks"]
+            return [{name: str(value) for name, value in row.items()} for row in rows]
+        return []
 
     def reports(self) -> list[Path]:
         """The pages that a browser can open: exam, validation, Great Expectations' own."""
         validated = self.folder / "validated" / self.dataset
         exam = self.folder / "evaluated" / self.recipe
-        return [exam / "report.html", validated / "report.html", validated / "docs" / "index.html"]
+        pages = [exam / "report.html", validated / "report.html", validated / "docs" / "index.html"]
+        return [*self.gate_files("report.html"), *pages]
 
     def classes(self) -> list[dict[str, str]]:
         """The scores of each class; empty where the problem has no classes."""
@@ -111,8 +135,10 @@ def read(recipe: str, place: Workplace, states: dict[str, str]) -> Outcome:
 def keep(recipe: str, dataset: str, place: Workplace) -> Path:
     """Copy what people look at out of a worktree that is about to go."""
     kept = REPORTS / place.run
-    for folder in (places.evaluated(recipe), places.tuned(recipe), places.validated(dataset)):
+    for folder in (places.evaluated(recipe), places.tuned(recipe), places.validated(dataset), places.promoted(recipe)):
         source = place.folder(folder)
+        if not source.is_dir():
+            continue
         shutil.copytree(source, kept / folder.relative_to(places.DATA), dirs_exist_ok=True)
     for old in sorted(REPORTS.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)

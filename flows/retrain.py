@@ -12,7 +12,8 @@ from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
 from prefect.states import Completed, Failed
 
-from flows import artifacts, outcome, stages, workplace
+from flows import artifacts, events, outcome, stages, workplace
+from flows import promote as ask_a_person
 from flows.forms import Epochs, Recipe, Seed, Trials
 from flows.workplace import Overrides, Workplace
 from tasks import places
@@ -73,7 +74,19 @@ def carry_out(recipe: str, place: Workplace, *, promote: bool) -> State[Any]:
             states[name] = run_step(name, recipe, steps, place)
     result = outcome.read(recipe, place, states)
     artifacts.show(result)
+    if result.promoted:
+        follow_up(result.promoted)
     return Completed(message=result.headline, data=result)
+
+
+def follow_up(promoted: Promoted) -> None:
+    """Tell what became of the version, and let a person be asked where the gate leaves it to one."""
+    facts = {"version": promoted.version, "verdict": promoted.verdict, "champion": promoted.champion}
+    what = {"champion": "promoted", "challenger": "refused", "waits": "waits"}[promoted.decision]
+    events.emit(what, promoted.name, **facts, reasons=promoted.reasons)
+    events.reconciled(promoted.name, promoted.found)
+    if promoted.decision == "waits":
+        ask_a_person.invite(promoted.name, promoted.version, promoted.champion)
 
 
 def announce(place: Workplace) -> None:
@@ -148,8 +161,7 @@ def noted(name: str, recipe: str, place: Workplace) -> State[Any]:
             name="Registered" if registered.new else stages.UNCHANGED, message=f"version {registered.version}"
         )
     promoted = Promoted.read(place.folder(places.promoted(recipe)))
-    is_champion = promoted.champion == promoted.version
-    return Completed(name="Champion" if is_champion else "Challenger", message="; ".join(promoted.reasons))
+    return Completed(name=promoted.decision.capitalize(), message="; ".join(promoted.reasons))
 
 
 def environment(place: Workplace) -> dict[str, str]:

@@ -20,16 +20,18 @@ TRIES = 5
 CHAMPION, CHALLENGER, WAITS = "champion", "challenger", "waits"
 """What becomes of a version: the last is a challenger until a person decides."""
 
-REPORT = "gate.report"
-"""Tag of a version: the folder of its run's artifacts with what its gate found last."""
-
 
 @dataclass(frozen=True)
 class Approval:
-    """A person's yes to a version whose gate alone may not decide."""
+    """A person's yes to a version whose gate alone may not decide.
+
+    Args:
+        against: the champion that the person saw it compared with; a yes against another one is none.
+    """
 
     by: str
     reason: str
+    against: int | None
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def known(client: Any, model: str, number: int, champion: int | None, folder: Pa
     if number != champion:
         return None
     found = registry.version(client, model, number)
-    kept = found.tags.get(REPORT)
+    kept = found.tags.get(registry.REPORT)
     if kept is None:
         return None
     tracking.fetch_files(str(found.run_id), kept, folder)
@@ -127,12 +129,21 @@ def decide(report: Report, gate: Gate, approval: Approval | None, *, is_champion
         return CHAMPION
     if not gates.is_sound(report):
         return CHALLENGER
+    if approval and approval.against != report.champion:
+        approval = None
     wants_person = gate.approval == "always" or (report.verdict == INCONCLUSIVE and gate.mode == "enforce")
     if report.verdict == FAILED and gate.mode == "enforce":
         return CHALLENGER
     if not wants_person or approval:
         return CHAMPION
     return CHALLENGER if gate.approval == "never" else WAITS
+
+
+def refuse(model: str, number: int, *, by: str, reason: str) -> None:
+    """Note a person's no; the version stays challenger."""
+    tracking.connect()
+    with tracking.answering(), locked("promote", model):
+        registry.tag(model, number, {"gate.decision": "refused", "approval.by": by, "approval.reason": reason})
 
 
 def carry_out(
@@ -170,7 +181,7 @@ def keep(client: Any, report: Report, decision: str, folder: Path, approval: App
     version = registry.version(client, report.model, report.version)
     digest = report.digest()
     place = f"gate/{digest[:12]}"
-    if version.tags.get(REPORT) == place:
+    if version.tags.get(registry.REPORT) == place:
         return
     report.write(folder)
     if version.run_id:
@@ -184,7 +195,7 @@ def keep(client: Any, report: Report, decision: str, folder: Path, approval: App
         "gate.against": report.against,
         "gate.exam": report.exam,
         "gate.report_sha256": digest,
-        REPORT: place,
+        registry.REPORT: place,
     }
     if approval:
         tags |= {"approval.by": approval.by, "approval.reason": approval.reason}

@@ -26,6 +26,9 @@ ALIASES = (CHAMPION, CHALLENGER, PREVIOUS)
 IDENTITY, MODEL = "miar.identity", "miar.model"
 MODEL_DIGEST = "model.sha256"
 RECORDED = "recorded"
+REPORT = "gate.report"
+"""Tag of a version: the folder of its run's artifacts with what its gate found last."""
+
 META = "registered_model_meta"
 
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
@@ -133,6 +136,11 @@ def versions(client: mlflow.MlflowClient, query: str) -> Iterator[ModelVersion]:
         token = some.token
         if not token:
             return
+
+
+def exists(client: mlflow.MlflowClient, model: str) -> bool:
+    """Whether the registry has a model of that name."""
+    return bool(client.search_registered_models(f"name = '{model}'", max_results=1))
 
 
 def models(client: mlflow.MlflowClient) -> list[str]:

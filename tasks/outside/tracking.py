@@ -45,6 +45,7 @@ def connect() -> mlflow.MlflowClient:
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     mlflow.set_tracking_uri(address())
     mlflow.set_registry_uri(address())
     client = mlflow.MlflowClient()
@@ -135,6 +136,16 @@ def fetch_files(run: str, place: str, folder: Path) -> None:
         found = Path(mlflow.artifacts.download_artifacts(run_id=run, artifact_path=place, dst_path=scratch))
         for path in found.iterdir():
             shutil.copyfile(path, folder / path.name)
+
+
+def text(run: str, place: str) -> str | None:
+    """The text of an artifact; None where a run has none of that name."""
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            found = mlflow.artifacts.download_artifacts(run_id=run, artifact_path=place, dst_path=scratch)
+        except (MlflowException, OSError):
+            return None
+        return Path(found).read_text(encoding="utf-8")
 
 
 def log_data(client: mlflow.MlflowClient, run: str, *, name: str, digest: str, where: str) -> None:
