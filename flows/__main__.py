@@ -7,6 +7,7 @@ status: 2 a wrong request, 3 wrong data, 4 refused, 5 something needed is not th
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -32,6 +33,9 @@ def main(arguments: list[str]) -> int:
         return int(options.verb(options))
     except MiarError as error:
         return complain(error, f"{error.code} {verb[:40]}".strip())
+    except BrokenPipeError:  # whoever read the answer has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         return complain(Unavailable(f"files and disk must be usable. Received: {error}"), f"5 {verb[:40]}".strip())
     except KeyboardInterrupt:

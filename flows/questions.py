@@ -78,6 +78,10 @@ def answer(options: argparse.Namespace) -> int:
     return 0
 
 
+FEW = 3
+"""Values that share a line."""
+
+
 def lines(found: dict[str, Any], margin: str = "") -> list[str]:
     """An answer for people: a line for each value, a table for each list of rows."""
     told: list[str] = []
@@ -85,6 +89,8 @@ def lines(found: dict[str, Any], margin: str = "") -> list[str]:
     for name, value in found.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
             told += [f"{margin}{name}", *(f"{margin}  {row}" for row in table(value))]
+        elif isinstance(value, list) and len(value) > FEW:
+            told += [f"{margin}{name}", *(f"{margin}  {plain(one)}" for one in value)]
         elif isinstance(value, dict) and value:
             told += [f"{margin}{name}", *lines(value, margin + "  ")]
         else:

@@ -14,16 +14,16 @@ from tasks.errors import MiarError
 
 
 @flow(name="rollback", log_prints=True, persist_result=False)
-def rollback(reason: Reason, name: Person, model: Recipe = "cnn_digits", to: Version = None) -> State[Any]:
+def rollback(model: Recipe, reason: Reason, name: Person, to: Version = None) -> State[Any]:
     """Make an earlier version champion again, at once.
 
     The present champion is quarantined: no retraining brings it back, until someone takes the tag `quarantined`
     away in MLflow. The version that comes back is loaded first, and must answer as when it was registered.
 
     Args:
+        model: Whose champion goes back: a recipe of params.yaml.
         reason: Why; it is kept with the quarantined version and in the ledger.
         name: Who asks; it is kept in the ledger.
-        model: Whose champion goes back.
         to: The version to go back to. None: the champion before the present one that is still fit to be one.
     """
     from tasks import champions

@@ -85,7 +85,10 @@ def champion(client: Any, model: str) -> int | None:
 def move(
     client: Any, model: str, number: int, *, expected: int | None, action: str, reason: str, by: str | None = None
 ) -> None:
-    """Make version `number` champion, and the one before previous-champion. The second alias is the commit point.
+    """Make version `number` champion, in the one write after that of previous-champion.
+
+    After a promotion, previous-champion is the one before; after a rollback, which quarantines that one, an earlier
+    one that could come back next; a restore leaves it as it is.
 
     Args:
         expected: who is champion now, as far as the caller knows.
@@ -99,17 +102,28 @@ def move(
     if old != expected:
         raise Overtaken(model, number, expected, old)
     refuse_unfit(client, model, number)
+    last = ledger.newest(client, model)
+    if action == ledger.RESTORE and last:
+        old = last.champion  # one set by hand is not written down: killed here, the next start finds it once more
     facts = {"action": action, "old": old, "new": number, "previous": now.get(registry.PREVIOUS)}
     begun = ledger.append(
-        client,
-        model,
-        ledger.newest(client, model),
-        **{**facts, "state": ledger.PENDING, "by": by or who(), "reason": reason},
+        client, model, last, **{**facts, "state": ledger.PENDING, "by": by or who(), "reason": reason}
     )
-    if old is not None:
+    if action == ledger.PROMOTE and old is not None:
         registry.point(model, registry.PREVIOUS, old)
+    elif action == ledger.ROLLBACK:
+        fall_back_on(client, model, {old, number})
     registry.point(model, registry.CHAMPION, number)
     finish(client, begun)
+
+
+def fall_back_on(client: Any, model: str, taken: set[int | None]) -> None:
+    """Let previous-champion name the newest earlier champion that is still fit, and not `taken`; nobody if none is."""
+    rest = (one for one in former(client, model) if one not in taken and not unfit(client, model, one))
+    if (number := next(rest, None)) is not None:
+        registry.point(model, registry.PREVIOUS, number)
+    else:
+        registry.unpoint(model, registry.PREVIOUS)
 
 
 def finish(client: Any, begun: Record) -> None:
@@ -168,7 +182,8 @@ def find(client: Any, model: str, last: Record | None, now: int | None, *, resto
     reason = str(found) if last else "it was champion before there was a ledger"
     previous = registry.named_by(client, model, registry.PREVIOUS)
     facts = {"action": ledger.FOUND, "state": ledger.COMMITTED, "old": expected, "new": now, "previous": previous}
-    ledger.append(client, model, last, by="unknown", reason=reason, **facts)
+    if target is None:
+        ledger.append(client, model, last, by="unknown", reason=reason, **facts)
     if not last:
         return None
     print(f"WARNING {found}", flush=True)

@@ -166,8 +166,8 @@ def no_part_worse(case: Case) -> Answer:
     tested = [part for part in case.slices if np.isfinite(part.p)]
     small = f"{len(case.slices) - len(tested)} of {len(case.slices)} have fewer than {case.gate.smallest_slice} samples"
     if not tested:
-        same = all(part.ours == part.theirs for part in case.slices)
-        return Answer(PASSED if same else INCONCLUSIVE, "none tested", limit, small)
+        lost = any(part.ours < part.theirs for part in case.slices)
+        return Answer(INCONCLUSIVE if lost else PASSED, "none tested", limit, small)
     worst = min(tested, key=lambda part: part.p)
     told = f"p of {worst.name}, {worst.ours:.4f} against {worst.theirs:.4f}, corrected for all; {small}"
     return Answer(FAILED if worst.is_worse else PASSED, worst.p, limit, told)
@@ -183,8 +183,8 @@ CHECKS: tuple[Question, ...] = (
     no_leakage,
     better_than_trivial,
     loads_and_repeats,
-    repeats_its_score,
     same_signature,
+    repeats_its_score,
     latency,
     size,
     no_worse_than_champion,

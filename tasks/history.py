@@ -21,6 +21,8 @@ from tasks.outside.ledger import Record
 
 Answer = dict[str, Any]
 
+SAME = "the same"
+
 LINEAGE = {
     "code": ("git.commit", "git.dirty", "env.lock_sha256"),
     "settings": ("recipe", "params.sha256", "seed"),
@@ -276,10 +278,10 @@ def data_of(tags: dict[str, str]) -> dict[str, Any]:
     return {**{name: tags[name] for name in names}, **{f"samples.{part}": count for part, count in counts.items()}}
 
 
-def differing(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]]:
-    """What is not equal in both, with both values."""
+def differing(old: dict[str, Any], new: dict[str, Any]) -> dict[str, list[Any]] | str:
+    """What is not equal in both, with both values; `the same` where all is."""
     names = dict.fromkeys([*old, *new])
-    return {name: [old.get(name), new.get(name)] for name in names if old.get(name) != new.get(name)}
+    return {name: [old.get(name), new.get(name)] for name in names if old.get(name) != new.get(name)} or SAME
 
 
 def code_between(old: str, new: str) -> list[str]:

@@ -195,7 +195,7 @@ def starts(client: mlflow.MlflowClient, model: str) -> int:
 def lay_aside(client: mlflow.MlflowClient, model: str) -> str:
     """Keep a broken ledger under another name, so that a new one can begin; returns that name."""
     experiment = client.get_experiment_by_name(name_of(model))
-    aside = f"{name_of(model)}/until-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    aside = f"{name_of(model)}/until-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     if experiment:
         client.rename_experiment(experiment.experiment_id, aside)
     return aside

@@ -97,7 +97,8 @@ def restore(path: str, made: str, folder: Path) -> None:
     try:
         with Repo(str(places.ROOT)) as here:
             cache = {"cache": {"dir": here.cache.local_cache_dir}}
-        DVCFileSystem(str(places.ROOT), rev=made, config=cache).get(path, str(folder), recursive=True)
+        whole = f"{path}/"  # the slash asks for what is in it
+        DVCFileSystem(str(places.ROOT), rev=made, config=cache).get(whole, str(folder), recursive=True)
     except (DvcException, OSError) as error:
         raise BadData(
             f"DVC must have `{path}` of commit {made[:12]}. Received: {' '.join(str(error).split())[:200]}. "

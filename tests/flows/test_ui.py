@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -34,7 +35,6 @@ def test_every_deployment_is_there_with_a_form_that_explains_itself(servers: Ser
         assert bounds(fields["trials"]) == (0, 1000)
         assert bounds(fields["seed"]) == (0, 2**32 - 1)
         assert fields["promote"]["default"] is True
-        assert [name for name in fields if not fields[name].get("description")] == []
     assert [schedule["schedule"]["cron"] for schedule in found["schedules"]] == ["0 3 * * *"]
     assert servers.deployment("retrain")["schedules"] == []
 
@@ -137,9 +137,113 @@ def show_run(servers: Servers, page: Page, run: str) -> None:
     page.get_by_text("summary-cnn-digits").last.click()
     expect(page.get_by_role("img", name="confusion")).to_be_visible()
     widths = page.evaluate("[...document.querySelectorAll('img')].map(image => image.naturalWidth)")
-    assert len(widths) == 4
+    assert len(widths) == 5
     assert min(widths) > 0, "pictures are part of the page, no server has to give them"
     page.screenshot(path=PICTURES / "prefect-summary.png")
+
+
+def test_the_registry_s_deployments_are_there(servers: Servers) -> None:
+    for name in ("promote", "rollback", "reconcile"):
+        assert servers.deployment(name)["enforce_parameter_schema"] is True
+    schedules = servers.deployment("reconcile")["schedules"]
+    assert [schedule["schedule"]["cron"] for schedule in schedules] == ["*/15 * * * *"]
+
+
+@pytest.mark.slow
+def test_a_person_decides_in_the_browser(servers: Servers, page: Page) -> None:
+    params = servers.project.root / "params.yaml"
+    params.write_text(params.read_text().replace("margin: 1.0", "margin: 1.0\n      approval: always", 1))
+    servers.project.git("commit", "--quiet", "--no-verify", "--all", "-m", "Ask a person")
+    before = ask(servers, "champion", RECIPE)["version"]
+
+    state = servers.ended(servers.start("retrain", recipe=RECIPE, seed=5))
+
+    assert "waits for a person" in str(state["message"])
+    until(lambda: [run for run in servers.runs("promote") if run["state_type"] == "PAUSED"], "a person is asked", 120)
+    (waiting,) = servers.runs("promote")
+    assert waiting["state"]["name"] == "Suspended"
+    until(lambda: not worker_runs(servers), "what waits has no process", 30)
+    resume(servers, page, str(waiting["id"]))
+    assert servers.ended(str(waiting["id"]))["name"] == "Champion"
+    now = ask(servers, "champion", RECIPE)
+    assert (now["by"], now["why"]) == ("Ada Lovelace", "approved: seen, and better on sevens")
+    assert now["previous"] == before
+    assert now["version"] == waiting["parameters"]["version"]
+
+
+def ask(servers: Servers, *question: str) -> dict[str, object]:
+    answer = servers.project.miar(*question, "--json")
+    assert answer.returncode == 0, answer.stderr
+    return dict(json.loads(answer.stdout))
+
+
+def worker_runs(servers: Servers) -> list[str]:
+    """Command lines of flow runs that have a process."""
+    lines = [" ".join(process.cmdline()) for process in servers.project.processes()]
+    return [line for line in lines if "prefect.flow_engine" in line or "prefect.engine" in line]
+
+
+def resume(servers: Servers, page: Page, run: str) -> None:
+    """Fill in the form of a run that waits, after a look at what the gate found."""
+    page.goto(f"{servers.prefect}/runs/flow-run/{run}")
+    page.get_by_role("button", name="Resume").first.click()
+    expect(page.get_by_text("Whether this version becomes champion.")).to_be_visible()
+    expect(page.get_by_role("img", name="gate")).to_be_visible()
+    page.locator(".p-select-button__control").last.press("Space")
+    page.get_by_role("option", name="approve").click()
+    page.locator("textarea").nth(0).fill("Ada Lovelace")
+    page.locator("textarea").nth(1).fill("seen, and better on sevens")
+    page.screenshot(path=PICTURES / "prefect-approval.png")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("Whether this version becomes champion.")).to_be_hidden()
+    until(lambda: servers.state(run)["type"] != "PAUSED", "the run has been resumed", 60)
+
+
+@pytest.mark.slow
+def test_a_rollback_from_the_form(servers: Servers, page: Page) -> None:
+    bad = ask(servers, "champion", RECIPE)
+    page.goto(f"{servers.prefect}/deployments")
+    page.locator("a[href*='/deployments/deployment/']").get_by_text("rollback", exact=True).first.click()
+    page.get_by_role("button", name="Run", exact=True).first.click()
+    page.get_by_text("Custom run").first.click()
+    expect(page.get_by_text("Whose champion goes back")).to_be_visible()
+    page.locator("form .p-select-button__control").first.press("Space")
+    page.get_by_role("option", name=RECIPE).click()
+    page.locator("form textarea").nth(0).fill("it takes nines for fours")
+    page.locator("form textarea").nth(1).fill("Grace Hopper")
+    page.screenshot(path=PICTURES / "prefect-rollback.png")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("scheduled to start").first).to_be_visible()
+    (run,) = servers.runs("rollback")
+    assert servers.ended(str(run["id"]))["name"] == "RolledBack"
+
+    now = ask(servers, "champion", RECIPE)
+    assert (now["version"], now["by"]) == (bad["previous"], "Grace Hopper")
+    assert ask(servers, "explain", f"{RECIPE}@{bad['version']}")["quarantined"] == "it takes nines for fours"
+    again = servers.project.miar(
+        "promote", RECIPE, "--version", str(bad["version"]), "--approve", "--reason", "why not"
+    )
+    assert again.returncode == 4
+    assert ask(servers, "champion", RECIPE)["version"] == now["version"]
+
+
+def test_an_alias_moved_by_hand_is_seen_told_and_can_be_put_back(servers: Servers) -> None:
+    now = ask(servers, "champion", RECIPE)["version"]
+    versions = [one["version"] for one in ask(servers, "history", RECIPE)["versions"]]
+    other = next(one for one in versions if one != now)
+    moved = {"name": RECIPE, "alias": "champion", "version": str(other)}
+    address = f"{servers.mlflow}/api/2.0/mlflow/registered-models/alias"
+    assert httpx.post(address, json=moved, timeout=30).status_code == 200
+
+    state = servers.ended(servers.start("reconcile"))
+
+    assert (state["type"], state["name"]) == ("FAILED", "NotCoherent")
+    assert f"it named version {other}, the ledger knows version {now}" in str(state["message"])
+    wanted = {"filter": {"event": {"name": ["miar.model.tampered"]}}, "limit": 5}
+    until(lambda: servers.api("POST", "events/filter", wanted).json()["events"], "the event has come", 30)
+    back = servers.project.miar("rollback", RECIPE, "--to", str(now), "--reason", "set by hand")
+    assert back.returncode == 0, back.stderr
+    assert servers.ended(servers.start("reconcile"))["name"] == "Coherent"
 
 
 @pytest.mark.slow
@@ -149,7 +253,9 @@ def test_the_registry_in_the_browser_shows_the_champion(servers: Servers, page: 
     page.goto(f"{servers.mlflow}/#/models/{RECIPE}/versions/{answer.json()['model_version']['version']}")
     page.get_by_role("button", name="Close").click()  # MLflow's assistant, which takes a quarter of the page
     expect(page.get_by_text("@ champion")).to_be_visible()
-    expect(page.get_by_text("dvc.data.digits")).to_be_visible()
+    expect(page.get_by_text("dvc.data.digits").first).to_be_visible()
+    expect(page.get_by_text("The whole lineage").first).to_be_visible()
+    expect(page.get_by_text("gate.verdict").first).to_be_visible()
     page.wait_for_timeout(1000)
     page.screenshot(path=PICTURES / "mlflow-registry.png")
 

@@ -8,16 +8,18 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import evaluate, places, promote, register, train, tune
+from tasks import cases, champions, evaluate, gates, places, promote, receipts, register, train, tune, verdicts
 from tasks.errors import BadData, BadRequest, Refused, Unavailable
-from tasks.outside import registry, tracking
+from tasks.outside import ledger, registry, tracking, versioning
 from tasks.receipts import Evaluated, Prepared, Promoted, Registered, Trained, Validated
 from tests.tasks.conftest import Bench
 
@@ -212,93 +214,166 @@ class TestRegister:
 
 class TestPromote:
     def test_the_first_version_becomes_champion(self, bench: Bench) -> None:
+        bench.in_fresh_processes()
         receipt = champion(bench)
-        assert (receipt.verdict, receipt.champion, receipt.previous) == ("passed", 1, None)
+        assert (receipt.verdict, receipt.decision, receipt.champion) == ("passed", "champion", 1)
         assert aliases() == {"champion": 1}
-        assert tags(1)["gate.verdict"] == "passed"
-        assert "there was no champion" in tags(1)["gate.reasons"]
+        kept = tags(1)
+        assert (kept["gate.verdict"], kept["gate.against"]) == ("passed", "no champion")
+        folder = places.promoted(NAME)
+        report = verdicts.read(folder)
+        assert report.digest() == kept["gate.report_sha256"] == receipts.digest_file(folder / "report.json")
+        assert [check.verdict for check in report.checks] == ["passed"] * len(gates.CHECKS)
+        assert (folder / "gate.png").stat().st_size > 10_000
+        found = registry.version(tracking.connect(), NAME, 1)
+        stored = Path(tracking.connect().get_run(found.run_id).info.artifact_uri.removeprefix("file://"))
+        assert (stored / kept["gate.report"] / "report.html").is_file()
+        assert "passed: above floor" in found.description
+        assert "The whole lineage: `./miar explain" in found.description
 
-    def test_a_better_one_replaces_it_and_a_worse_one_does_not(self, bench: Bench) -> None:
-        poor = champion(bench, train={"epochs": 2}, gate={"at_least": 0.0})
-        good = champion(bench, train={"epochs": 12}, gate={"at_least": 0.0})
-        assert good.champion_score is not None
-        assert poor.champion_score is not None
-        assert good.champion_score > poor.champion_score
-        assert aliases() == {"champion": 2, "previous-champion": 1}
-        worse = champion(bench, train={"epochs": 1, "seed": 3}, gate={"at_least": 0.0})
-        assert worse.verdict == "failed"
-        assert worse.champion == 2
-        assert aliases() == {"champion": 2, "previous-champion": 1, "challenger": 3}
-        assert "must be at least that of champion version 2" in worse.reasons[-1]
-        assert tags(3)["gate.verdict"] == "failed"
-        assert worse.reasons[-1] in tags(3)["gate.reasons"]
-
-    def test_an_equal_one_replaces_it_and_a_margin_forgives(self, bench: Bench) -> None:
-        champion(bench, train={"epochs": 12})
-        assert champion(bench, train={"epochs": 2}, gate={"at_least": 0.0, "margin": 1.0}).champion == 2
-
-    def test_again_changes_nothing(self, bench: Bench) -> None:
+    def test_again_changes_nothing_and_asks_nothing(self, bench: Bench) -> None:
         champion(bench)
+        before, records = tags(1), ledger.read(tracking.connect(), NAME)
+        bench.monkeypatch.setattr(gates, "judge", forbidden)
         again = promote.promote(NAME)
-        assert again.verdict == "passed"
-        assert again.reasons[-1] == "version 1 is the champion already"
-        assert aliases() == {"champion": 1}
+        assert (again.verdict, again.decision, again.champion) == ("passed", "champion", 1)
+        assert verdicts.read(places.promoted(NAME)).digest() == before["gate.report_sha256"]
+        assert (tags(1), ledger.read(tracking.connect(), NAME)) == (before, records)
+
+    def test_a_better_one_replaces_it_and_a_clearly_worse_one_does_not(self, bench: Bench) -> None:
+        champion(bench, train={"epochs": 2}, gate={"at_least": 0.0})
+        good = champion(bench, train={"epochs": 30}, gate={"at_least": 0.0})
+        assert (good.decision, good.champion, good.previous) == ("champion", 2, 1)
+        worse = champion(bench, train={"epochs": 3, "seed": 3}, gate={"at_least": 0.0})
+        assert (worse.verdict, worse.decision, worse.champion) == ("failed", "challenger", 2)
+        assert aliases() == {"champion": 2, "previous-champion": 1, "challenger": 3}
+        assert "no worse than champion: -0." in tags(3)["gate.reasons"]
+        assert "less that of champion version 2 on the same exam" in worse.reasons[-1]
+
+    def test_what_chance_could_have_made_waits_for_a_person(self, bench: Bench) -> None:
+        champion(bench, train={"epochs": 6})
+        close = champion(bench, train={"epochs": 6, "seed": 2}, gate={"margin": 0.1, "at_least": 0.2})
+        assert (close.verdict, close.decision, close.champion) == ("inconclusive", "waits", 1)
+        assert aliases() == {"champion": 1, "challenger": 2}
+        bench.set(train={"epochs": 6, "seed": 2}, gate={"margin": 0.1, "approval": "never", "at_least": 0.2})
+        assert promote.promote(NAME).decision == "challenger"
+        bench.set(train={"epochs": 6, "seed": 2}, gate={"margin": 0.1, "at_least": 0.2})
+        stale = promote.Approval("Ada", "seen", against=7)
+        folder = places.promoted(NAME)
+        assert promote.ask(NAME, 2, folder=folder, approval=stale).decision == "waits", "she saw another champion"
+        approved = promote.Approval("Ada", "seen", against=1)
+        assert promote.ask(NAME, None, folder=folder, approval=approved).decision == "champion"
+        last = ledger.newest(tracking.connect(), NAME)
+        assert last
+        assert (last.new, last.by, last.reason) == (2, "Ada", "approved: seen")
+        assert tags(2)["approval.by"] == "Ada"
+
+    def test_a_recipe_may_always_want_a_person(self, bench: Bench) -> None:
+        receipt = champion(bench, gate={"approval": "always"})
+        assert (receipt.verdict, receipt.decision, receipt.champion) == ("passed", "waits", None)
+        promote.refuse(NAME, 1, by="Ada", reason="not on a Friday")
+        assert tags(1)["gate.decision"] == "refused"
+        assert aliases() == {"challenger": 1}
+
+    @pytest.mark.parametrize(("mode", "asked"), [("dry_run", len(gates.CHECKS)), ("off", len(gates.SOUND))])
+    def test_other_modes_let_a_sound_version_through(self, bench: Bench, mode: str, asked: int) -> None:
+        receipt = champion(bench, train={"epochs": 1}, gate={"at_least": 0.999, "mode": mode})
+        assert (receipt.decision, receipt.champion) == ("champion", 1)
+        assert receipt.verdict == ("failed" if mode == "dry_run" else "passed")
+        assert len(verdicts.read(places.promoted(NAME)).checks) == asked
+        assert tags(1)["gate.mode"] == mode
 
     def test_below_the_floor_nothing_becomes_champion(self, bench: Bench) -> None:
         receipt = champion(bench, train={"epochs": 1}, gate={"at_least": 0.999})
         assert (receipt.verdict, receipt.champion) == ("failed", None)
         assert aliases() == {"challenger": 1}
-        assert "accuracy must be at least 0.999, it is 0." in receipt.reasons[0]
+        assert receipt.reasons[0].startswith("above floor: 0.")
+        assert "no worse than champion" in verdicts.read(places.promoted(NAME)).not_asked
 
     def test_a_score_that_is_no_number_never_passes(self, bench: Bench) -> None:
         trained(bench, gate={"at_least": 0.0})
         register.register(NAME)
         client = tracking.connect()
-        for score in ("nan", "inf", "-inf"):
+        for score in ("nan", "inf", "-inf", "good"):
             client.set_model_version_tag(NAME, "1", "score.accuracy", score)
             assert promote.promote(NAME).verdict == "failed", score
         client.delete_model_version_tag(NAME, "1", "score.accuracy")
         assert promote.promote(NAME).verdict == "failed"
         assert "champion" not in aliases()
 
-    def test_on_another_exam_the_champion_sits_it_too(self, bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_on_another_exam_the_champion_sits_it_too(self, bench: Bench) -> None:
         champion(bench, train={"epochs": 12})
-        recorded = float(tags(1)["score.accuracy"])
+        recorded = tags(1)["score.accuracy"]
         bench.prepare(seed=1)
-        receipt = champion(bench, train={"epochs": 13})
-        assert "champion version 1 sits it now" in capsys.readouterr().out
-        assert receipt.champion in {1, 2}
-        assert "that of champion version 1" in receipt.reasons[-1]
-        assert float(tags(1)["score.accuracy"]) == recorded
+        exam = Prepared.read(places.prepared("digits")).exam
+        champion(bench, train={"epochs": 13}, gate={"margin": 1.0})
+        report = verdicts.read(places.promoted(NAME))
+        assert (report.exam, report.champion) == (exam, 1)
+        assert report.interval is not None
+        assert exam != tags(1)["exam.sha256"]
+        assert tags(1)["score.accuracy"] == recorded
 
-    def test_a_champion_that_cannot_be_read_keeps_its_place(self, bench: Bench) -> None:
+    def test_an_exam_that_lies_here_no_more_comes_from_its_commit(self, bench: Bench) -> None:
         champion(bench)
-        for file in places.MLFLOW_ARTIFACTS.rglob("model.keras"):
-            file.unlink()
+        aside = places.DATA / "aside"
+        shutil.copytree(places.prepared("digits"), aside)
         bench.prepare(seed=1)
-        receipt = champion(bench, train={"epochs": 12})
-        assert receipt.verdict == "failed"
-        assert "must be comparable on the same exam. Received:" in receipt.reasons[-1]
-        assert aliases() == {"champion": 1, "challenger": 2}
+        asked: list[str] = []
+
+        def restore(path: str, made: str, folder: Path) -> None:
+            asked.extend((path, made))
+            shutil.copytree(aside, folder, dirs_exist_ok=True)
+
+        bench.monkeypatch.setattr(versioning, "restore", restore)
+        bench.monkeypatch.setattr(places, "ROOT", places.DATA.parent)
+        with_exam = cases.Case(tracking.connect(), NAME, 1, None, bench.set(), places.SCRATCH)
+        assert Prepared.read(with_exam.data).exam == tags(1)["exam.sha256"]
+        assert asked == ["data/prepared/digits", tags(1)["git.commit"]]
+
+    def test_what_was_found_against_another_champion_is_void(self, bench: Bench) -> None:
+        champion(bench, train={"epochs": 6})
+        trained(bench, train={"epochs": 30})
+        register.register(NAME)
+        trained(bench, train={"epochs": 25})
+        register.register(NAME)
+        bench.set(gate={"margin": 1.0})
+        judged = gates.judge
+        overtaken: list[int | None] = []
+
+        def overtake(client: Any, model: str, number: int, **facts: Any) -> verdicts.Report:
+            if not overtaken:
+                champions.move(client, model, 2, expected=1, action=ledger.PROMOTE, reason="the other was quicker")
+            overtaken.append(facts["champion"])
+            return judged(client, model, number, **facts)
+
+        bench.monkeypatch.setattr(gates, "judge", overtake)
+        receipt = promote.promote(NAME)
+        assert overtaken == [1, 2]
+        assert "must still be version 1" in receipt.reasons[0]
+        assert "it moved to version 2" in receipt.reasons[0]
+        assert (receipt.champion, receipt.previous) == (3, 2)
 
     def test_two_at_once_leave_one_champion(self, bench: Bench) -> None:
         trained(bench)
         register.register(NAME)
         failures: list[BaseException] = []
 
-        def one() -> None:
+        def one(number: int) -> None:
+            folder = places.SCRATCH / f"promoter-{number}"
+            folder.mkdir(parents=True)
             try:
-                promote.promote(NAME)
+                promote.ask(NAME, 1, folder=folder)
             except BaseException as error:
                 failures.append(error)
 
-        threads = [threading.Thread(target=one) for _ in range(3)]
+        threads = [threading.Thread(target=one, args=[number]) for number in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert failures == []
         assert aliases() == {"champion": 1}
+        assert [one.state for one in ledger.read(tracking.connect(), NAME)] == ["pending", "committed"]
 
     def test_before_register_is_told(self, bench: Bench) -> None:
         bench.set()
@@ -306,8 +381,102 @@ class TestPromote:
             promote.promote(NAME)
 
 
+def forbidden(*_: Any, **__: Any) -> Any:
+    raise AssertionError("this must not be asked again")
+
+
+class TestBadVersions:
+    """What must not become champion, each told with what, where and what to do."""
+
+    def test_without_lineage(self, bench: Bench) -> None:
+        trained(bench)
+        register.register(NAME)
+        tracking.connect().delete_model_version_tag(NAME, "1", "git.commit")
+        receipt = promote.promote(NAME)
+        assert receipt.verdict == "failed"
+        assert (
+            "without git.commit; a run registers versions with all of it: ./miar run mlp_digits" in receipt.reasons[0]
+        )
+
+    def test_quarantined_and_approved_all_the_same(self, bench: Bench) -> None:
+        champion(bench)
+        tracking.connect().delete_registered_model_alias(NAME, "champion")
+        tracking.connect().set_model_version_tag(NAME, "1", champions.QUARANTINED, "it bites")
+        bench.set(gate={"mode": "dry_run"})
+        approval = promote.Approval("Ada", "I like it", against=None)
+        answer = promote.ask(NAME, 1, folder=places.promoted(NAME), approval=approval)
+        assert (answer.decision, answer.report.checks[0].value) == ("challenger", "it is quarantined: it bites")
+        assert answer.found is not None
+        assert "it named nobody, the ledger knows version 1" in str(answer.found)
+        assert aliases() == {}
+
+    def test_files_changed_on_disk(self, bench: Bench) -> None:
+        bench.in_fresh_processes()
+        trained(bench)
+        register.register(NAME)
+        spoil(1)
+        receipt = promote.promote(NAME)
+        assert receipt.verdict == "failed"
+        assert "must have the sha256 they were registered with" in receipt.reasons[0]
+
+    def test_a_champion_whose_files_have_changed_leaves_it_to_a_person(self, bench: Bench) -> None:
+        champion(bench)
+        spoil(1)
+        receipt = champion(bench, train={"epochs": 12})
+        assert (receipt.verdict, receipt.decision) == ("inconclusive", "waits")
+        assert "champion unreadable" in receipt.reasons[0]
+        assert "a person decides, or: ./miar rollback mlp_digits" in receipt.reasons[0]
+        assert aliases() == {"champion": 1, "challenger": 2}
+
+    def test_weights_that_are_no_numbers(self, bench: Bench) -> None:
+        trained(bench)
+        put(bench, lambda network: network.set_weights([weight * np.nan for weight in network.get_weights()]))
+        receipt = promote.promote(NAME)
+        assert receipt.verdict == "failed"
+        assert "its weights hold NaN or infinity" in receipt.reasons[0]
+
+    def test_another_signature_than_the_champion_s(self, bench: Bench) -> None:
+        champion(bench)
+        put(bench, lambda network: keras.Model(network.inputs, keras.layers.Dense(11)(network.layers[-2].output)))
+        receipt = promote.promote(NAME)
+        assert receipt.verdict == "failed"
+        assert receipt.reasons[0].startswith("same signature: ")
+        assert "(-1, 11)" in receipt.reasons[0]
+        assert "(-1, 10)" in receipt.reasons[0]
+
+    def test_one_that_is_not_there(self, bench: Bench) -> None:
+        champion(bench)
+        with pytest.raises(BadRequest, match=r"`version` must be one of `mlp_digits`. Received: 9, which is not there"):
+            promote.ask(NAME, 9, folder=places.promoted(NAME))
+
+
+def spoil(number: int) -> None:
+    """Change a byte of a version's network on the disk."""
+    path = registry.logged(tags(number)["mlflow.model_id"])
+    (network,) = path.rglob("*.keras")
+    content = bytearray(network.read_bytes())
+    content[len(content) // 2] ^= 1
+    network.write_bytes(content)
+
+
+def put(bench: Bench, change: Callable[[Any], Any]) -> None:
+    """Register another network in place of the trained one, with all that says where it came from."""
+    load = keras.models.load_model
+
+    def changed(path: Any) -> Any:
+        network = load(path)
+        return change(network) or network
+
+    bench.monkeypatch.setattr(keras.models, "load_model", changed)
+    bench.monkeypatch.setattr(register, "identify", lambda *_: "f" * 64)
+    register.register(NAME)
+    bench.monkeypatch.setattr(keras.models, "load_model", load)
+
+
 def test_receipts_read_back(bench: Bench) -> None:
     champion(bench)
     assert Registered.read(places.registered(NAME)).version == 1
     assert Promoted.read(places.promoted(NAME)).champion == 1
+    names = {path.name for path in places.promoted(NAME).iterdir()}
+    assert names == {"receipt.json", "report.json", "report.html", "gate.png"}
     assert [path.name for path in places.registered(NAME).iterdir()] == ["receipt.json"]
