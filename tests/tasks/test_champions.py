@@ -146,7 +146,7 @@ class TestRollback:
         shelf.promote(1, 2, 3)
         champions.rollback(NAME, reason="it forgets sevens")
         assert champions.rollback(NAME, reason="so does this").new == 1
-        told = "must have had another champion that is still fit to be one. Received: version 1 alone"
+        told = "must have had another champion that is still fit to be one. Received: version 1 and none before"
         with pytest.raises(Refused, match=told):
             champions.rollback(NAME, reason="and this")
 
