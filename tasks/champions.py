@@ -264,7 +264,9 @@ def before(client: Any, model: str, now: int | None) -> int:
     for number in former(client, model):
         if number != now and not unfit(client, model, number):
             return number
-    raise Refused(f"`{model}` must have had another champion that is still fit to be one. Received: {told(now)} alone")
+    raise Refused(
+        f"`{model}` must have had another champion that is still fit to be one. Received: {told(now)} and none before"
+    )
 
 
 def former(client: Any, model: str) -> list[int]:
