@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +72,9 @@ class Case:
             BadData: if the exam can be had no more.
         """
         dataset, exam = self.recipe.dataset, self.exam
+        if not re.fullmatch("[0-9a-f]{64}", exam):  # it names a folder, and anyone can write a tag
+            what = f"`exam.sha256` of version {self.number} of `{self.model}`"
+            raise BadData(f"{what} must be a sha256. Received: {exam[:80]!r}; run: ./miar run {self.model}")
         for folder in (places.prepared(dataset), places.exam(exam)):
             if (folder / "receipt.json").is_file() and Prepared.read(folder).exam == exam:
                 return self.checked(folder)

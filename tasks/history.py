@@ -38,7 +38,7 @@ LINEAGE = {
     "search": ("tuner.kind", "tuner.n_trials", "tuner.best_trial"),
     "run": ("prefect.flow_run_id", "prefect.deployment", "hw.device", "hw.threads", "mlflow.model_id"),
     "gate": ("gate.verdict", "gate.decision", "gate.mode", "gate.against", "gate.report_sha256"),
-    "approval": ("approval.by", "approval.reason"),
+    "approval": ("approval.by", "approval.reason", "refusal.by", "refusal.reason"),
 }
 """Tags of a version by what they are about."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,9 +64,13 @@ def promote(name: str) -> Promoted:
         Unavailable: if MLflow does not answer.
     """
     registered = Registered.read(places.registered(name))
-    with places.whole_folder(places.promoted(name)) as folder:
-        answer = ask(name, registered.version, folder=folder)
-        return receipt(answer, registered.digest).write(folder)
+    places.SCRATCH.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=places.SCRATCH) as scratch:
+        answer = ask(name, registered.version, folder=Path(scratch))
+        with locked("promoted", name), places.whole_folder(places.promoted(name)) as folder:
+            for path in Path(scratch).iterdir():
+                shutil.copyfile(path, folder / path.name)
+            return receipt(answer, registered.digest).write(folder)
 
 
 def ask(
@@ -92,10 +99,11 @@ def ask(
             report = known(client, model, number, before, folder) or gates.judge(
                 client, model, number, champion=None if before == number else before, recipe=recipe
             )
-            decision = decide(report, recipe.gate, approval, is_champion=before == number)
+            yes = approval if approval and approval.against == report.champion else None
+            decision = decide(report, recipe.gate, yes, is_champion=before == number)
             try:
                 with locked("promote", model):
-                    carry_out(client, report, decision, folder, expected=before, approval=approval, by=by)
+                    carry_out(client, report, decision, folder, expected=before, approval=yes, by=by)
             except Overtaken as error:
                 overtaken.append(str(error))
                 print(f"{error}; judging again", flush=True)
@@ -129,8 +137,6 @@ def decide(report: Report, gate: Gate, approval: Approval | None, *, is_champion
         return CHAMPION
     if not gates.is_sound(report):
         return CHALLENGER
-    if approval and approval.against != report.champion:
-        approval = None
     wants_person = gate.approval == "always" or (report.verdict == INCONCLUSIVE and gate.mode == "enforce")
     if report.verdict == FAILED and gate.mode == "enforce":
         return CHALLENGER
@@ -143,7 +149,7 @@ def refuse(model: str, number: int, *, by: str, reason: str) -> None:
     """Note a person's no; the version stays challenger."""
     tracking.connect()
     with tracking.answering(), locked("promote", model):
-        registry.tag(model, number, {"gate.decision": "refused", "approval.by": by, "approval.reason": reason})
+        registry.tag(model, number, {"gate.decision": "refused", "refusal.by": by, "refusal.reason": reason})
 
 
 def carry_out(
@@ -197,9 +203,10 @@ def keep(client: Any, report: Report, decision: str, folder: Path, approval: App
         "gate.report_sha256": digest,
         registry.REPORT: place,
     }
-    if approval:
-        tags |= {"approval.by": approval.by, "approval.reason": approval.reason}
-    registry.tag(report.model, report.version, tags)
+    said = {"approval.by": approval.by, "approval.reason": approval.reason} if approval else {}
+    old = {"approval.by", "approval.reason"} - said.keys()  # of a judgement before this one
+    registry.untag(report.model, report.version, sorted(old & version.tags.keys()))
+    registry.tag(report.model, report.version, {**tags, **said})
     before = (version.description or "").split(JUDGED)[0].rstrip()
     rows = "\n".join(f"- {check.verdict}: {check.reason}" for check in report.checks)
     registry.describe(report.model, report.version, f"{before}\n\n{JUDGED}{report.headline()}\n\n{rows}\n")
@@ -215,7 +222,9 @@ def receipt(answer: Answer, digest: str) -> Promoted:
     now = registry.aliases(client, report.model)
     champion = now.get(registry.CHAMPION)
     tags = registry.version(client, report.model, champion).tags if champion else {}
-    score = tags.get(f"score.{metric_of(report)}")
+    score = None
+    with contextlib.suppress(KeyError, ValueError):  # a tag that someone has written is no reason to fail now
+        score = float(tags[f"score.{metric_of(report)}"])
     return Promoted(
         name=report.model,
         digest=digest,
@@ -224,7 +233,7 @@ def receipt(answer: Answer, digest: str) -> Promoted:
         decision=answer.decision,
         reasons=[*answer.overtaken, *report.reasons()],
         champion=champion,
-        champion_score=float(score) if score else None,
+        champion_score=score,
         previous=now.get(registry.PREVIOUS),
         found=str(answer.found) if answer.found else None,
     )

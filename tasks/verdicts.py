@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import html
 import math
+import textwrap
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from pydantic import BaseModel, ConfigDict
 
 from tasks import pictures, places
@@ -60,7 +62,9 @@ def shown(value: float | str) -> str:
     """A value for people: whole numbers whole, others to four digits."""
     if isinstance(value, str):
         return value
-    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e6 and value != round(value) else f"{value:.3g}"
+    if 1e-3 <= abs(value) < 1e6:
+        return f"{value:.4f}" if value != round(value) else f"{value:.0f}"
+    return f"{value:.3g}"
 
 
 def at_least(value: float, limit: float) -> str:
@@ -155,23 +159,27 @@ def picture(report: Report) -> Figure:
     """The checks with their verdicts, and beside them the comparison with the champion."""
     rows = report.table()
     figure = pictures.blank(11 if report.interval else 8, max(3.2, 0.34 * max(len(rows), len(report.slices) + 2)) + 0.8)
-    figure.suptitle(report.headline())
+    figure.suptitle(textwrap.fill(report.headline(), 90 if report.interval else 60))
     panels = figure.subplots(1, 2 if report.interval else 1, squeeze=False)[0]
-    draw_checks(panels[0], rows)
+    draw_checks(panels[0], rows, max(len(rows), len(report.slices) + 1) if report.interval else len(rows))
     if report.interval:
         draw_differences(panels[1], report)
     return figure
 
 
-def draw_checks(axes: Axes, rows: list[dict[str, str]]) -> None:
-    """A coloured mark for each check, with its value and limit."""
+def draw_checks(axes: Axes, rows: list[dict[str, str]], height: int) -> None:
+    """A coloured mark for each check, with its value and limit, from the top of `height` rows."""
     axes.axis("off")
-    axes.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))
+    axes.set(xlim=(0, 1), ylim=(height - 0.5, -0.5))
     for row, check in enumerate(rows):
         axes.plot(0.03, row, "o", color=COLOURS.get(check["verdict"], "#a0aec0"), markersize=9)
         axes.text(0.07, row, check["check"], va="center", fontsize=9)
-        told = f"{check['value'][:22]}  ({check['limit'][:32]})" if check["value"] else check["verdict"]
+        told = f"{short(check['value'], 18)}  ({short(check['limit'], 18)})" if check["value"] else check["verdict"]
         axes.text(0.46, row, told, va="center", fontsize=8, color=pictures.INK)
+
+
+def short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def draw_differences(axes: Axes, report: Report) -> None:
@@ -179,7 +187,7 @@ def draw_differences(axes: Axes, report: Report) -> None:
     found = report.interval
     if found is None:
         return
-    names = ["whole exam", *(one.name for one in report.slices)]
+    names = ["whole exam", *(short(one.name, 18) for one in report.slices)]
     axes.axvline(0, color="#a0aec0", linewidth=1)
     axes.errorbar(
         found.difference,
@@ -193,6 +201,8 @@ def draw_differences(axes: Axes, report: Report) -> None:
         tested = math.isfinite(part.p)
         colour = COLOURS[FAILED] if part.is_worse else pictures.ACCENT if tested else "#a0aec0"
         axes.plot(part.ours - part.theirs, row, "s", color=colour, fillstyle="full" if tested else "none")
-    axes.set(yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5), xlabel="version less champion; more is better")
+    axes.set(yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
+    axes.set_xlabel("version less champion; more is better\nred: worse, hollow: too few samples to tell", fontsize=9)
     axes.set_yticklabels(names, fontsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.grid(axis="x", alpha=0.25)

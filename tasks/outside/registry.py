@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,11 @@ def unpoint(model: str, alias: str) -> None:
 def tag(model: str, number: int, tags: Mapping[str, str]) -> None:
     for name, value in tags.items():
         writer().set_model_version_tag(model, str(number), ModelVersionTag(name, value))
+
+
+def untag(model: str, number: int, names: Iterable[str]) -> None:
+    for name in names:
+        writer().delete_model_version_tag(model, str(number), name)
 
 
 def describe(model: str, number: int, text: str) -> None:

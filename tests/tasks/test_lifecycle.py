@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -375,6 +377,118 @@ class TestPromote:
         assert aliases() == {"champion": 1}
         assert [one.state for one in ledger.read(tracking.connect(), NAME)] == ["pending", "committed"]
 
+    def test_two_steps_at_once_both_end_with_a_receipt(self, bench: Bench) -> None:
+        trained(bench)
+        register.register(NAME)
+        judged, both = gates.judge, threading.Barrier(2, timeout=60)
+        begun: list[int] = []
+
+        def together(*given: Any, **facts: Any) -> verdicts.Report:
+            report = judged(*given, **facts)
+            begun.append(1)
+            both.wait()
+            return report
+
+        bench.monkeypatch.setattr(gates, "judge", together)
+        failures: list[BaseException] = []
+
+        def one() -> None:
+            try:
+                promote.promote(NAME)
+            except BaseException as error:
+                both.abort()
+                failures.append(error)
+
+        threads = [threading.Thread(target=one) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        assert len(begun) == 2, "what is champion already is not judged again"
+        assert Promoted.read(places.promoted(NAME)).champion == 1
+        assert verdicts.read(places.promoted(NAME)).version == 1
+        assert aliases() == {"champion": 1}
+
+    def test_a_champion_that_never_stays_is_told(self, bench: Bench) -> None:
+        trained(bench)
+        register.register(NAME)
+        judged: list[int] = []
+        report = verdicts.Report(
+            model=NAME, version=1, champion=None, exam="e", mode="off", at="now", checks=[], not_asked=[]
+        )
+
+        def judge(*_: Any, **__: Any) -> verdicts.Report:
+            judged.append(1)
+            return report
+
+        def overtaken(*_: Any, **__: Any) -> None:
+            raise champions.Overtaken(NAME, 1, None, len(judged))
+
+        bench.monkeypatch.setattr(gates, "judge", judge)
+        bench.monkeypatch.setattr(promote, "carry_out", overtaken)
+        with pytest.raises(Refused, match=r"it moved to version 5; ask again: ./miar promote mlp_digits --version 1"):
+            promote.promote(NAME)
+        assert len(judged) == promote.TRIES
+        assert not places.promoted(NAME).exists()
+
+    def test_a_yes_against_another_champion_is_not_written_down(self, bench: Bench) -> None:
+        trained(bench)
+        register.register(NAME)
+        stale = promote.Approval("Ada", "seen", against=7)
+        answer = promote.ask(NAME, 1, folder=scratch(), approval=stale, by="Bob")
+        assert answer.decision == "champion", "it needs no person"
+        last = ledger.newest(tracking.connect(), NAME)
+        assert last
+        assert (last.by, last.reason.split(":")[0]) == ("Bob", "all 13 checks passed; above floor")
+        assert "approval.by" not in tags(1)
+
+    def test_a_yes_that_is_overtaken_is_void(self, bench: Bench) -> None:
+        """Ada has seen it against nobody; meanwhile version 2 became champion, and it passes against that too."""
+        trained(bench)
+        register.register(NAME)
+        trained(bench, train={"epochs": 2})
+        register.register(NAME)
+        bench.set(gate={"margin": 1.0, "smallest_slice": 1})
+        judged = gates.judge
+
+        def overtake(client: Any, model: str, number: int, **facts: Any) -> verdicts.Report:
+            if facts["champion"] is None:
+                champions.move(client, model, 2, expected=None, action=ledger.PROMOTE, reason="the other was quicker")
+            return judged(client, model, number, **facts)
+
+        bench.monkeypatch.setattr(gates, "judge", overtake)
+        approval = promote.Approval("Ada", "seen", against=None)
+        answer = promote.ask(NAME, 1, folder=scratch(), approval=approval, by="Bob")
+        last = ledger.newest(tracking.connect(), NAME)
+        assert last
+        assert (len(answer.overtaken), answer.decision) == (1, "champion")
+        assert (last.old, last.new, last.by) == (2, 1, "Bob")
+        assert "approval.by" not in tags(1)
+
+    def test_a_no_is_forgotten_when_it_is_judged_again(self, bench: Bench) -> None:
+        champion(bench, gate={"approval": "always"})
+        promote.refuse(NAME, 1, by="Ada", reason="not on a Friday")
+        bench.set()
+        assert promote.promote(NAME).decision == "champion"
+        assert tags(1)["gate.decision"] == "champion"
+        assert "approval.by" not in tags(1), "Ada did not approve it"
+
+    def test_a_champion_that_was_deleted_by_hand_is_compared_with_no_more(self, bench: Bench) -> None:
+        champion(bench)
+        tracking.connect().delete_model_version(NAME, "1")
+        receipt = champion(bench, train={"epochs": 12})
+        assert (receipt.decision, receipt.champion, receipt.previous) == ("champion", 2, None)
+        assert "it named nobody, the ledger knows version 1" in str(receipt.found)
+        assert tags(2)["gate.against"] == "no champion"
+
+    def test_a_champion_s_score_that_is_no_number_is_none(self, bench: Bench) -> None:
+        trained(bench, gate={"mode": "off"})
+        register.register(NAME)
+        tracking.connect().set_model_version_tag(NAME, "1", "score.accuracy", "good")
+        receipt = promote.promote(NAME)
+        assert (receipt.decision, receipt.champion, receipt.champion_score) == ("champion", 1, None)
+
     def test_before_register_is_told(self, bench: Bench) -> None:
         bench.set()
         with pytest.raises(BadData, match=r"receipt of the step register.*python -m tasks register mlp_digits"):
@@ -397,6 +511,33 @@ class TestBadVersions:
         assert (
             "without git.commit; a run registers versions with all of it: ./miar run mlp_digits" in receipt.reasons[0]
         )
+
+    def test_not_ready_or_another_model_s(self, bench: Bench) -> None:
+        trained(bench)
+        register.register(NAME)
+        set_status("PENDING_REGISTRATION")
+        receipt = promote.promote(NAME)
+        assert receipt.verdict == "failed"
+        assert receipt.reasons == ["may be champion: its status is PENDING_REGISTRATION against yes"]
+        set_status("READY")
+        tracking.connect().set_model_version_tag(NAME, "1", registry.MODEL, "cnn_mnist")
+        bench.set(gate={"mode": "off"})
+        receipt = promote.promote(NAME)
+        assert (receipt.verdict, receipt.decision, receipt.champion) == ("failed", "challenger", None)
+        assert receipt.reasons == ["may be champion: it is a version of cnn_mnist against yes"]
+
+    def test_an_exam_that_is_no_digest_leads_out_of_no_folder(self, bench: Bench) -> None:
+        trained(bench)
+        register.register(NAME)
+        bench.monkeypatch.setattr(versioning, "restore", lambda *_: None)
+        bench.monkeypatch.setattr(places, "ROOT", places.DATA.parent)
+        before = sorted(path.name for path in places.prepared("digits").iterdir())
+        for exam in ("../../prepared/digits", "/etc", "", "none", "F" * 64):
+            tracking.connect().set_model_version_tag(NAME, "1", "exam.sha256", exam)
+            case = cases.Case(tracking.connect(), NAME, 1, None, bench.set(), places.SCRATCH)
+            with pytest.raises(BadData, match=r"`exam.sha256` of version 1 of `mlp_digits` must be a sha256"):
+                assert case.data
+        assert sorted(path.name for path in places.prepared("digits").iterdir()) == before
 
     def test_quarantined_and_approved_all_the_same(self, bench: Bench) -> None:
         champion(bench)
@@ -448,6 +589,20 @@ class TestBadVersions:
         champion(bench)
         with pytest.raises(BadRequest, match=r"`version` must be one of `mlp_digits`. Received: 9, which is not there"):
             promote.ask(NAME, 9, folder=places.promoted(NAME))
+
+
+def scratch() -> Path:
+    """A folder for a report."""
+    folder = places.SCRATCH / "asked"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def set_status(status: str) -> None:
+    """Let MLflow's database say so of version 1; its own client sets no status."""
+    with closing(sqlite3.connect(places.MLFLOW_DATABASE)) as connection:
+        connection.execute("UPDATE model_versions SET status = ? WHERE version = 1", [status])
+        connection.commit()
 
 
 def spoil(number: int) -> None:
