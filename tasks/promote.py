@@ -125,9 +125,8 @@ def known(client: Any, model: str, number: int, champion: int | None, folder: Pa
         return None
     found = registry.version(client, model, number)
     kept = found.tags.get(registry.REPORT)
-    if kept is None:
+    if kept is None or not tracking.fetch_files(str(found.run_id), kept, folder):
         return None
-    tracking.fetch_files(str(found.run_id), kept, folder)
     return verdicts.read(folder)
 
 

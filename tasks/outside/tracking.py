@@ -130,22 +130,28 @@ def log_files(client: mlflow.MlflowClient, run: str, files: Mapping[str, list[Pa
             client.log_artifact(run, str(path), folder)
 
 
-def fetch_files(run: str, place: str, folder: Path) -> None:
-    """Put the artifacts that a run keeps in the folder `place` into `folder`."""
+def fetch_files(run: str, place: str, folder: Path) -> bool:
+    """Put the artifacts that a run keeps in the folder `place` into `folder`; False where it has none of that name."""
     with tempfile.TemporaryDirectory() as scratch:
-        found = Path(mlflow.artifacts.download_artifacts(run_id=run, artifact_path=place, dst_path=scratch))
-        for path in found.iterdir():
+        found = downloaded(run, place, scratch)
+        for path in found.iterdir() if found else ():
             shutil.copyfile(path, folder / path.name)
+    return found is not None
 
 
 def text(run: str, place: str) -> str | None:
     """The text of an artifact; None where a run has none of that name."""
     with tempfile.TemporaryDirectory() as scratch:
-        try:
-            found = mlflow.artifacts.download_artifacts(run_id=run, artifact_path=place, dst_path=scratch)
-        except (MlflowException, OSError):
-            return None
-        return Path(found).read_text(encoding="utf-8")
+        found = downloaded(run, place, scratch)
+        return found.read_text(encoding="utf-8") if found else None
+
+
+def downloaded(run: str, place: str, folder: str) -> Path | None:
+    """Where in `folder` an artifact lies now; None where the run has none of that name."""
+    try:
+        return Path(mlflow.artifacts.download_artifacts(run_id=run, artifact_path=place, dst_path=folder))
+    except (MlflowException, OSError):
+        return None
 
 
 def log_data(client: mlflow.MlflowClient, run: str, *, name: str, digest: str, where: str) -> None:

@@ -242,6 +242,16 @@ class TestPromote:
         assert verdicts.read(places.promoted(NAME)).digest() == before["gate.report_sha256"]
         assert (tags(1), ledger.read(tracking.connect(), NAME)) == (before, records)
 
+    def test_a_champion_whose_report_is_gone_is_judged_again(self, bench: Bench) -> None:
+        champion(bench)
+        first = tags(1)["gate.report"]
+        found = registry.version(tracking.connect(), NAME, 1)
+        stored = Path(tracking.connect().get_run(found.run_id).info.artifact_uri.removeprefix("file://"))
+        shutil.rmtree(stored / first)
+        again = promote.promote(NAME)
+        assert (again.decision, again.champion) == ("champion", 1)
+        assert (stored / tags(1)["gate.report"] / "report.json").is_file()
+
     def test_a_better_one_replaces_it_and_a_clearly_worse_one_does_not(self, bench: Bench) -> None:
         champion(bench, train={"epochs": 2}, gate={"at_least": 0.0})
         good = champion(bench, train={"epochs": 30}, gate={"at_least": 0.0})
