@@ -158,7 +158,7 @@ def page(report: Report, drawn: Path) -> str:
 def picture(report: Report) -> Figure:
     """The checks with their verdicts, and beside them the comparison with the champion."""
     rows = report.table()
-    figure = pictures.blank(11 if report.interval else 8, max(3.2, 0.34 * max(len(rows), len(report.slices) + 2)) + 0.8)
+    figure = pictures.blank(12 if report.interval else 8, max(3.2, 0.34 * max(len(rows), len(report.slices) + 2)) + 0.8)
     figure.suptitle(textwrap.fill(report.headline(), 90 if report.interval else 60))
     panels = figure.subplots(1, 2 if report.interval else 1, squeeze=False)[0]
     draw_checks(panels[0], rows, max(len(rows), len(report.slices) + 1) if report.interval else len(rows))
@@ -187,7 +187,7 @@ def draw_differences(axes: Axes, report: Report) -> None:
     found = report.interval
     if found is None:
         return
-    names = ["whole exam", *(short(one.name, 18) for one in report.slices)]
+    names = ["whole exam", *(short(one.name, 28) for one in report.slices)]
     axes.axvline(0, color="#a0aec0", linewidth=1)
     axes.errorbar(
         found.difference,

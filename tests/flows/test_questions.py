@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.flows.conftest import RECIPE, Project
+from tests.flows.conftest import RECIPE, Project, make
 
 
 @pytest.fixture(scope="module")
-def asked(project: Project) -> Project:
-    """The project with a champion, and a second version that its gate has refused."""
+def asked(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Project:
+    """A project of its own with a champion, and a second version that its gate has refused."""
+    project = make(tmp_path_factory.mktemp("asked"), cache)
     for arguments in ([], ["--epochs", "1", "--seed", "3"]):
         made = project.miar("run", RECIPE, *arguments)
         assert made.returncode == 0, made.stderr

@@ -77,7 +77,7 @@ def test_parts_with_too_few_samples_are_counted_and_not_tested() -> None:
     theirs = np.ones(40)
     ours = np.concatenate([np.zeros(12), np.ones(28)])
     parts = {"bad": np.arange(40) < 20, "good": np.arange(40) >= 20, "small": np.arange(40) < 3}
-    bad, good, small = compare.slices(ours, theirs, parts, smallest=4)
+    bad, good, small = compare.slices(ours, theirs, parts, smallest=20)
     assert (bad.samples, bad.ours, bad.theirs) == (20, pytest.approx(0.4), 1.0)
     assert bad.p == pytest.approx(2 * 0.5**12)
     assert bad.is_worse
@@ -106,6 +106,17 @@ def test_differences_are_those_of_a_bootstrap_of_the_samples(metric: str) -> Non
     assert drawn.std() == pytest.approx(slow.std(), rel=0.2)
     same = compare.interval(0.0, classification.differences(answers, ours, ours, SPEC, metric=metric, times=50))
     assert (same.low, same.high) == (0, 0)
+
+
+@pytest.mark.parametrize("metric", classification.GATES)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=12))
+def test_a_resample_has_the_score_of_its_samples_whatever_class_it_lacks(
+    metric: str, pairs: list[tuple[int, int]]
+) -> None:
+    answers, best = np.array(pairs).T
+    drawn = np.ones((1, len(pairs)), dtype=int)
+    (found,) = classification.score_of(drawn, answers, best, 3, metric)
+    assert found == pytest.approx(classification.scores(answers, probabilities(best), SPEC)[metric])
 
 
 def test_the_trivial_answers() -> None:

@@ -197,7 +197,7 @@ class TestRegister:
         first = register.register(NAME)
         again = register.register(NAME)
         assert (again.version, again.new, again.run_id) == (1, False, first.run_id)
-        trained(bench, train={"seed": 1})
+        trained(bench, train={"seed": 2})
         assert register.register(NAME).version == 2
 
     def test_refuses_an_evaluation_of_other_data(self, bench: Bench) -> None:
@@ -256,7 +256,7 @@ class TestPromote:
         champion(bench, train={"epochs": 2}, gate={"at_least": 0.0})
         good = champion(bench, train={"epochs": 30}, gate={"at_least": 0.0})
         assert (good.decision, good.champion, good.previous) == ("champion", 2, 1)
-        worse = champion(bench, train={"epochs": 3, "seed": 3}, gate={"at_least": 0.0})
+        worse = champion(bench, train={"epochs": 1}, gate={"at_least": 0.0})
         assert (worse.verdict, worse.decision, worse.champion) == ("failed", "challenger", 2)
         assert aliases() == {"champion": 2, "previous-champion": 1, "challenger": 3}
         assert "no worse than champion: -0." in tags(3)["gate.reasons"]
@@ -346,7 +346,7 @@ class TestPromote:
         champion(bench, train={"epochs": 6})
         trained(bench, train={"epochs": 30})
         register.register(NAME)
-        trained(bench, train={"epochs": 25})
+        trained(bench, train={"epochs": 12})
         register.register(NAME)
         bench.set(gate={"margin": 1.0})
         judged = gates.judge
@@ -476,13 +476,19 @@ class TestPromote:
         assert (last.old, last.new, last.by) == (2, 1, "Bob")
         assert "approval.by" not in tags(1)
 
-    def test_a_no_is_forgotten_when_it_is_judged_again(self, bench: Bench) -> None:
-        champion(bench, gate={"approval": "always"})
-        promote.refuse(NAME, 1, by="Ada", reason="not on a Friday")
+    def test_a_yes_and_a_no_belong_to_their_own_judgement(self, bench: Bench) -> None:
+        yes = promote.Approval("Ada", "seen", against=None)
+        trained(bench, gate={"at_least": 0.999})
+        register.register(NAME)
+        assert promote.ask(NAME, 1, folder=scratch(), approval=yes).decision == "challenger", "a yes mends no failure"
+        assert tags(1)["approval.by"] == "Ada"
+        promote.refuse(NAME, 1, by="Bob", reason="not on a Friday")
         bench.set()
         assert promote.promote(NAME).decision == "champion"
-        assert tags(1)["gate.decision"] == "champion"
-        assert "approval.by" not in tags(1), "Ada did not approve it"
+        kept = tags(1)
+        assert (kept["gate.decision"], kept["refusal.by"]) == ("champion", "Bob")
+        assert "approval.by" not in kept, "nobody approved what made it champion"
+        assert "approval.reason" not in kept
 
     def test_a_champion_that_was_deleted_by_hand_is_compared_with_no_more(self, bench: Bench) -> None:
         champion(bench)
