@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from models.spec import Spec
-from tasks import compare, examine, places, prepared, problems
+from tasks import champions, compare, examine, places, prepared, problems
 from tasks.catalogue import Gate, Recipe
 from tasks.errors import BadData
 from tasks.examine import Examined
@@ -75,12 +75,13 @@ class Case:
         if not re.fullmatch("[0-9a-f]{64}", exam):  # it names a folder, and anyone can write a tag
             what = f"`exam.sha256` of version {self.number} of `{self.model}`"
             raise BadData(f"{what} must be a sha256. Received: {exam[:80]!r}; run: ./miar run {self.model}")
-        for folder in (places.prepared(dataset), places.exam(exam)):
-            if (folder / "receipt.json").is_file() and Prepared.read(folder).exam == exam:
-                return self.checked(folder)
-        with places.whole_folder(places.exam(exam)) as folder:
-            relative = str(places.prepared(dataset).relative_to(places.ROOT))
-            versioning.restore(relative, self.tags["git.commit"], folder)
+        with champions.locked("exam", exam):  # two that want it at once would write the same folder
+            for folder in (places.prepared(dataset), places.exam(exam)):
+                if (folder / "receipt.json").is_file() and Prepared.read(folder).exam == exam:
+                    return self.checked(folder)
+            with places.whole_folder(places.exam(exam)) as folder:
+                relative = str(places.prepared(dataset).relative_to(places.ROOT))
+                versioning.restore(relative, self.tags["git.commit"], folder)
         return self.checked(places.exam(exam))
 
     def checked(self, folder: Path) -> Path:
