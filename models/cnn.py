@@ -82,8 +82,9 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         dense: hidden units, 16 to 256.
         padding: valid or same.
         dropout: 0 to 0.5.
-        learning_rate: 1e-4 to 1e-2.
+        learning_rate: 1e-5 to 1e-2.
     """
+    spec.check(inputs=("image",), classes=True)
     filters = hp.Int("filters", 8, 64, step=8, default=32)
     model = cnn(
         input_shape=spec.input_shape,

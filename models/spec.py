@@ -6,15 +6,95 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Spec:
-    """Shapes and classes of a dataset's samples, as a model sees them.
+class Input:
+    """One of the things that a sample has.
 
     Args:
-        input_shape: shape of one sample without the batch; for images `(H, W, C)`.
-        input_dtype: dtype of a stored sample; `"uint8"` for images, with values 0 to 255.
-        classes: names of the classes, in the order of their numbers 0 to K-1.
+        shape: without the batch: `(H, W, C)` of an image, `(D,)` of numbers, `(M,)` of categories, `(T,)` of words.
+        dtype: as stored: uint8 for images (0 to 255), float32 for numbers, int32 for categories (0 to size - 1)
+            and words (0 is nothing, 1 an unknown word).
+        lowest, highest: of each number among the training samples, D values; else empty.
+        sizes: how many categories each of the M has, or how many words there are at most; else empty.
     """
 
-    input_shape: tuple[int, ...]
-    input_dtype: str
-    classes: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    lowest: tuple[float, ...] = ()
+    highest: tuple[float, ...] = ()
+    sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that is asked for.
+
+    Args:
+        name: of the output that gives it.
+        lowest, mean, highest: among the training samples, in the number's own unit.
+    """
+
+    name: str
+    lowest: float
+    mean: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Inputs and outputs of a dataset's samples, as a model sees them.
+
+    A model of one input takes an array, one of several a dictionary by their names. Likewise it answers with an
+    array, or, where both classes and a number are asked for, with a dictionary of `label` and the number's name.
+
+    Args:
+        inputs: by name: `image`, `numbers`, `categories`, `words`.
+        classes: names of the classes, in the order of their numbers 0 to K-1; empty where no class is asked for.
+        number: the number that is asked for, if one is.
+    """
+
+    inputs: dict[str, Input]
+    classes: tuple[str, ...] = ()
+    number: Number | None = None
+
+    @property
+    def input(self) -> Input:
+        """The only input.
+
+        Raises:
+            ValueError: if there are several.
+        """
+        if len(self.inputs) != 1:
+            raise ValueError(f"this network takes samples of one input. Received: {', '.join(self.inputs)}")
+        return next(iter(self.inputs.values()))
+
+    @property
+    def amount(self) -> Number:
+        """The number that is asked for.
+
+        Raises:
+            ValueError: if none is.
+        """
+        if self.number is None:
+            raise ValueError("this network answers with a number. Received a dataset that asks for none")
+        return self.number
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.input.shape
+
+    @property
+    def input_dtype(self) -> str:
+        return self.input.dtype
+
+    def check(self, *, inputs: tuple[str, ...], classes: bool = False, number: bool = False) -> None:
+        """Say early that a dataset is not one for a network.
+
+        Raises:
+            ValueError: if there are other inputs, or something else is asked for.
+        """
+        if set(self.inputs) != set(inputs):
+            raise ValueError(f"this network takes {' and '.join(inputs)}. Received: {', '.join(self.inputs)}")
+        if (bool(self.classes), self.number is not None) != (classes, number):
+            gives = " and ".join(["a class"] * classes + ["a number"] * number)
+            asked = ["a class"] * bool(self.classes) + ["a number"] * (self.number is not None)
+            raise ValueError(f"this network answers with {gives}. Received a dataset that asks for {asked}")

@@ -20,9 +20,11 @@ STEPS = {
     "ingest": "source",
     "validate": "dataset",
     "prepare": "dataset",
+    "base": "base",
     "tune": "recipe",
     "train": "recipe",
     "evaluate": "recipe",
+    "explain": "recipe",
     "register": "recipe",
     "promote": "recipe",
 }

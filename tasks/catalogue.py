@@ -9,12 +9,15 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 import models
 from tasks import places
 from tasks.errors import BadRequest
+
+SCRATCH = "scratch"
+"""The base of a recipe that starts from random weights."""
 
 NAME = r"^[a-z0-9][a-z0-9_]{0,62}$"
 
@@ -60,26 +63,65 @@ class Origins(Entry):
 
 
 class Source(Entry):
-    """Where raw data comes from; `tasks/sources/<name>.py` reads its files.
+    """Where raw data comes from; `tasks/sources/<reader>.py` makes samples of its files.
 
     Args:
-        files: sha256 of every file, unpacked.
-        samples: how many samples the files hold.
+        reader: which file of tasks/sources reads it.
+        files: sha256 of every file, unpacked; none for a source that is generated.
+        samples: how many samples the files hold, or are generated.
         licence: as its owners name it.
+        settings: what the reader wants to know.
     """
 
-    files: Annotated[dict[FileName, Digest], Field(min_length=1)]
+    reader: Name
+    files: dict[FileName, Digest] = {}
     samples: Annotated[Whole, Field(ge=1)]
     licence: Text
-    origins: Origins
+    origins: Origins = Origins()
+    settings: dict[Name, Whole | Real | Text | list[Text]] = {}
+
+
+Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Image = Annotated[list[Annotated[Whole, Field(ge=1, le=8192)]], Field(min_length=3, max_length=3)]
+
+
+def in_order(limits: list[float]) -> list[float]:
+    """The lowest and the highest value."""
+    if limits[0] >= limits[1]:
+        raise ValueError("must be the lowest value and a higher one")
+    return limits
+
+
+Limits = Annotated[list[Whole | Real], Field(min_length=2, max_length=2), AfterValidator(in_order)]
+
+
+class Words(Entry):
+    """How a text becomes numbers: lower case, cut at whatever is no letter or digit.
+
+    Args:
+        vocabulary: numbers there are, 0 for nothing and 1 for unknown words among them; the words most frequent
+            in the training samples have the others.
+        length: words of a text that are kept, its first ones.
+        shortest: least words that a text must have.
+    """
+
+    vocabulary: Annotated[Whole, Field(ge=3, le=1_000_000)]
+    length: Annotated[Whole, Field(ge=1, le=100_000)]
+    shortest: Annotated[Whole, Field(ge=0)] = 1
 
 
 class Dataset(Entry):
     """A source cut and encoded for a problem.
 
+    A sample has one input or several: an image, numbers, categories, words.
+
     Args:
-        image: height, width and channels of every sample.
-        classes: names of the classes, in the order of their numbers.
+        image: height, width and channels of every sample's image.
+        numbers: by column, the lowest and highest that a number may be.
+        categories: by column, the texts that it may be.
+        words: how the column `text` becomes numbers.
+        classes: names of the classes, the texts of the column `label`, in the order of their numbers.
+        answer: column of the number that is asked for, with the lowest and highest that it may be.
         validation: fraction of the training samples held back to choose by.
         test: fraction of all samples kept for the exam, or `official` for the source's own exam.
         seed: of the split; the same seed and samples always give the same split.
@@ -88,14 +130,53 @@ class Dataset(Entry):
     """
 
     source: Name
-    problem: Literal["classification"]
-    image: Annotated[list[Annotated[Whole, Field(ge=1, le=8192)]], Field(min_length=3, max_length=3)]
-    classes: Annotated[list[Text], Field(min_length=2)]
+    problem: Literal["classification", "regression", "joint"]
+    image: Image | None = None
+    numbers: dict[Column, Limits] = {}
+    categories: dict[Column, Annotated[list[Text], Field(min_length=1)]] = {}
+    words: Words | None = None
+    classes: Annotated[list[Text], Field(min_length=2)] | None = None
+    answer: Annotated[dict[Column, Limits], Field(min_length=1, max_length=1)] | None = None
     validation: Fraction
     test: Fraction | Literal["official"]
     seed: Seed
     smallest_class: Annotated[Real, Field(ge=0, le=0.5)] = 0.01
     duplicates: Annotated[Whole, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def there_is_something_to_learn(self) -> Self:
+        if not (self.image or self.numbers or self.categories or self.words):
+            raise ValueError("one of `image`, `numbers`, `categories` and `words` is needed")
+        asked = {"classification": (True, False), "regression": (False, True), "joint": (True, True)}
+        if (bool(self.classes), bool(self.answer)) != asked[self.problem]:
+            needs = {"classification": "`classes`", "regression": "`answer`", "joint": "`classes` and `answer`"}
+            raise ValueError(f"problem {self.problem} needs {needs[self.problem]}, and nothing else of the two")
+        return self
+
+    @property
+    def number(self) -> str | None:
+        """Column of the number that is asked for."""
+        return next(iter(self.answer), None) if self.answer else None
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the source that the samples and their answers are made of, but for the label."""
+        text = ["text"] if self.words else []
+        return [*self.numbers, *self.categories, *text, *(self.answer or {})]
+
+
+class Base(Entry):
+    """A network trained elsewhere, from which recipes can start; `tasks/bases/<name>.py` reads its files.
+
+    Args:
+        model: the architecture that it is a network of.
+        files, licence, origins: as a source has them.
+    """
+
+    model: Name
+    files: Annotated[dict[FileName, Digest], Field(min_length=1)]
+    licence: Text
+    origins: Origins
 
 
 class Search(Entry):
@@ -174,12 +255,13 @@ class Recipe(Entry):
     """Dataset, model, base, hyperparameters, search, training and gate, named `<model>_<dataset>`.
 
     Args:
+        base: what the weights start from: `scratch`, a base, or another recipe's trained network.
         hyperparameters: values that the recipe fixes, {} for none; the search chooses the others.
     """
 
     dataset: Name
     model: Name
-    base: Literal["scratch"] = "scratch"
+    base: Name
     hyperparameters: dict[Name, Whole | Real | bool | str]
     search: Search
     train: Training
@@ -189,6 +271,7 @@ class Recipe(Entry):
 class Catalogue(Entry):
     sources: dict[Name, Source]
     datasets: dict[Name, Dataset]
+    bases: dict[Name, Base] = {}
     recipes: dict[Name, Recipe]
 
     @model_validator(mode="after")
@@ -198,6 +281,11 @@ class Catalogue(Entry):
         for name, recipe in self.recipes.items():
             known(recipe.dataset, self.datasets, f"recipes.{name}.dataset")
             known(recipe.model, models.names(), f"recipes.{name}.model")
+            known(recipe.base, [SCRATCH, *self.bases, *set(self.recipes) - {name}], f"recipes.{name}.base")
+        for name, base in self.bases.items():
+            known(base.model, models.names(), f"bases.{name}.model")
+            if name in (SCRATCH, *self.recipes):
+                raise ValueError(f"`bases` must have names that no recipe has. Received: {name!r}")
         return self
 
     def source(self, name: str) -> Source:
@@ -205,6 +293,9 @@ class Catalogue(Entry):
 
     def dataset(self, name: str) -> Dataset:
         return pick(name, self.datasets, "dataset")
+
+    def base(self, name: str) -> Base:
+        return pick(name, self.bases, "base")
 
     def recipe(self, name: str) -> Recipe:
         return pick(name, self.recipes, "recipe")
@@ -283,11 +374,11 @@ def is_union_branch(part: str) -> bool:
 
 def siblings(detail: ErrorDetails) -> list[str]:
     """The keys that would have been right at the place of an unknown one."""
-    places_by_depth = {1: Catalogue, 3: {"sources": Source, "datasets": Dataset, "recipes": Recipe}}
+    places_by_depth = {1: Catalogue, 3: {"sources": Source, "datasets": Dataset, "bases": Base, "recipes": Recipe}}
     parts = [str(part) for part in detail["loc"]]
     entry: Any = places_by_depth.get(len(parts))
     if isinstance(entry, dict):
         entry = entry.get(parts[0])
     if len(parts) == 4:
-        entry = {"search": Search, "train": Training, "gate": Gate, "origins": Origins}.get(parts[2])
+        entry = {"search": Search, "train": Training, "gate": Gate, "origins": Origins, "words": Words}.get(parts[2])
     return list(entry.model_fields) if entry else []

@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 import models
-from models.spec import Spec
-from tasks import catalogue, problems, trainer
+from tasks import catalogue, encoding, problems, trainer
 from tasks.catalogue import Catalogue, Dataset, Recipe
 from tasks.errors import BadRequest, MiarError
 from tasks.evaluate import check_gate
@@ -29,15 +28,17 @@ def check() -> None:
 
 
 def check_sources(known: Catalogue) -> None:
-    for name in known.sources:
-        if importlib.util.find_spec(f"tasks.sources.{name}") is None:
+    for name, source in known.sources.items():
+        if importlib.util.find_spec(f"tasks.sources.{source.reader}") is None:
             raise BadRequest(
-                f"sources.{name}: its files must be read by tasks/sources/{name}.py. Received: no such file"
+                f"sources.{name}: its files must be read by tasks/sources/{source.reader}.py. Received: no such file"
             )
+    for name in known.bases:
+        if importlib.util.find_spec(f"tasks.bases.{name}") is None:
+            raise BadRequest(f"bases.{name}: its files must be read by tasks/bases/{name}.py. Received: no such file")
 
 
 def check_recipe(recipe: Recipe, dataset: Dataset) -> None:
     """Build the network, and look at the gate's score."""
-    spec = Spec(tuple(dataset.image), "uint8", tuple(dataset.classes))
-    trainer.build(models.load(recipe.model), spec, recipe.hyperparameters)
+    trainer.build(models.load(recipe.model), encoding.spec(dataset), recipe.hyperparameters)
     check_gate(recipe, problems.load(dataset.problem))

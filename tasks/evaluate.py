@@ -6,14 +6,12 @@ import json
 from pathlib import Path
 
 import keras
-import numpy as np
 import pandas as pd
 
 import models
-from tasks import catalogue, pictures, places, prepared, problems
+from tasks import catalogue, pictures, places, prepared, problems, records
 from tasks.catalogue import Recipe
 from tasks.errors import BadData, BadRequest
-from tasks.prepared import Split
 from tasks.problems import Exam, Problem
 from tasks.receipts import Evaluated, Trained, digest_files
 
@@ -33,7 +31,7 @@ def evaluate(name: str) -> Evaluated:
     problem = problems.load(prepared.problem(recipe.dataset))
     check_gate(recipe, problem)
     split = prepared.read(recipe.dataset, "test")
-    given = answers(read_network(name, recipe), split)
+    given = records.ask(read_network(name, recipe), split.samples)
     exam = problem.judge(split, given, prepared.read_spec(recipe.dataset))
     print("  ".join(f"{score} {value:.4f}" for score, value in exam.scores.items()), flush=True)
     with places.whole_folder(places.evaluated(name)) as folder:
@@ -62,11 +60,6 @@ def read_network(name: str, recipe: Recipe) -> keras.Model:
         return keras.models.load_model(path)
     except (OSError, ValueError) as error:
         raise BadData(f"`{path}` must be a Keras model. Received: {str(error).splitlines()[0]}") from error
-
-
-def answers(network: keras.Model, split: Split) -> np.ndarray:
-    """What `network` gives to every sample of `split`, in order."""
-    return np.asarray(network.predict(np.asarray(split.samples), batch_size=256, verbose=0))
 
 
 def write(name: str, exam: Exam, history: pd.DataFrame, folder: Path) -> None:

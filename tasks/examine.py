@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from tasks import places
+from tasks import places, records
 from tasks.errors import Refused
 from tasks.outside import registry, tracking
 
 TOLERANCE = 1e-5
 """How far an answer may be from the recorded one: float32's rounding on another machine."""
 
-BATCH = 256
 REPEATS = 30
 
 
@@ -32,7 +31,7 @@ class Examined:
 
     Args:
         trouble: why it could not be read or asked, or is broken; empty if it is sound.
-        distance: largest difference from its recorded answers.
+        distance: largest difference from its recorded answers, as `apart_by` tells it.
         milliseconds: median time of the answer to one sample.
         megabytes: of its files.
         signature: what goes in and comes out, as MLflow has it.
@@ -111,7 +110,7 @@ def sound(client: Any, model: str, number: int, exam: np.ndarray | None, folder:
     file = ""
     if exam is not None and not trouble:
         file = str(folder / f"{number}.npy")
-        np.save(file, network.predict(np.asarray(exam), batch_size=BATCH, verbose=0))
+        np.save(file, records.ask(network, exam))
     return Examined(
         number,
         trouble=trouble,
@@ -127,17 +126,27 @@ def repeat(network: Any, recorded: dict[str, np.ndarray]) -> tuple[float, str]:
     """How far its answers are from the recorded ones, and what is wrong with it if anything is."""
     if not all(np.isfinite(weight).all() for weight in network.get_weights()):
         return float("nan"), "its weights hold NaN or infinity"
-    given = network.predict(recorded["samples"], batch_size=BATCH, verbose=0)
-    if given.shape != recorded["answers"].shape:
-        return float("nan"), f"it answers in the shape {given.shape}, recorded is {recorded['answers'].shape}"
-    distance = float(np.abs(given - recorded["answers"]).max())
+    given, wanted = records.ask(network, recorded["samples"]), recorded["answers"]
+    if (given.dtype, given.shape) != (wanted.dtype, wanted.shape):
+        return float("nan"), f"it answers in the shape {shape(given)}, recorded is {shape(wanted)}"
+    distance = max(apart_by(records.part(given, name), records.part(wanted, name)) for name in given.dtype.names or "*")
     if distance <= TOLERANCE:
         return distance, ""
     return distance, f"its answers differ from the recorded ones by {distance:.2g}, at most {TOLERANCE:g} is rounding"
 
 
-def latency(network: Any, sample: np.ndarray) -> float:
+def shape(array: np.ndarray) -> str:
+    return str(array.shape if array.dtype.names is None else {name: array[name].shape for name in array.dtype.names})
+
+
+def apart_by(given: np.ndarray, wanted: np.ndarray) -> float:
+    """The largest difference; of numbers above 1, relative to them, as a float's precision is."""
+    return float((np.abs(given - wanted) / np.maximum(1, np.abs(wanted))).max())
+
+
+def latency(network: Any, samples: np.ndarray) -> float:
     """Median time in milliseconds of an answer to one sample, after the first."""
+    sample = records.fed(samples)
     network.predict_on_batch(sample)
     times = []
     for _ in range(REPEATS):

@@ -97,7 +97,7 @@ def no_leakage(case: Case) -> Answer:
 
 def better_than_trivial(case: Case) -> Answer:
     """It is better than what learns nothing to speak of."""
-    given = case.problem.baselines(case.split("train"), np.asarray(case.split("test").samples), case.spec)
+    given = case.problem.baselines(case.split("train"), case.split("test").samples, case.spec)
     scores = {name: case.score(answers) for name, answers in given.items()}
     best = max(scores, key=lambda name: scores[name])
     verdict = FAILED if case.recorded == scores[best] else at_least(case.recorded, scores[best])

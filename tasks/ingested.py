@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -9,35 +12,45 @@ from tasks import places
 from tasks.errors import BadData
 from tasks.receipts import digest_files
 
-FILES = ["images.npy", "samples.parquet"]
+SAMPLES = "samples"
+"""The folder of a source's samples: `table.parquet`, and `images.npy` where they have one."""
 
 
-def read(source: str) -> tuple[np.ndarray, pd.DataFrame]:
-    """Images (N, H, W, C), mapped from the disk, and N rows of `label` and `split`, both text.
+def read(source: str, columns: Iterable[str] = ()) -> tuple[np.ndarray | None, pd.DataFrame]:
+    """Images (N, H, W, C), mapped from the disk, or None; and N rows of `label`, `split` and `columns`.
 
     Raises:
-        BadData: if the source is not ingested, or a file is damaged.
+        BadData: if the source is not ingested, a file is damaged, or a column is not there.
     """
-    folder = places.ingested(source)
+    folder = places.ingested(source) / SAMPLES
     try:
-        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-        samples = pd.read_parquet(folder / "samples.parquet", columns=["label", "split"])
+        table = pd.read_parquet(folder / "table.parquet")
+        path = folder / "images.npy"
+        images = np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None
     except (OSError, ValueError) as error:
         raise BadData(f"`{folder}` must hold a whole source. Received: {error}. {repair(source)}") from None
-    if images.ndim != 4 or len(images) != len(samples):
+    if images is not None and (images.ndim != 4 or len(images) != len(table)):
         raise BadData(
             f"`{folder}` must hold images (N, H, W, C) and N rows. "
-            f"Received: {images.shape} and {len(samples)} rows. {repair(source)}"
+            f"Received: {images.shape} and {len(table)} rows. {repair(source)}"
         )
-    return images, samples
+    wanted = ["label", "split", *columns]
+    if missing := [column for column in wanted if column not in table]:
+        raise BadData(f"source `{source}` must have the columns {wanted}. Received: no {', '.join(missing)}")
+    return images, table[wanted]
 
 
 def digest(source: str) -> str:
     """Digest of the files of `source` as they lie on the disk now."""
-    try:
-        return digest_files(places.ingested(source), FILES)
-    except FileNotFoundError as error:
-        raise BadData(f"`{error.filename}` must be there. Received: no such file. {repair(source)}") from None
+    return digest_samples(places.ingested(source) / SAMPLES, repair(source))
+
+
+def digest_samples(folder: Path, remedy: str = "") -> str:
+    """Digest of all files in `folder`."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if "table.parquet" not in names:
+        raise BadData(f"`{folder / 'table.parquet'}` must be there. Received: no such file. {remedy}")
+    return digest_files(folder, names)
 
 
 def repair(source: str) -> str:

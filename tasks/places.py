@@ -51,7 +51,12 @@ def tuned(recipe: str) -> Path:
 
 
 def trained(recipe: str) -> Path:
+    """Of a recipe, or of a base, which was trained elsewhere."""
     return DATA / "trained" / recipe
+
+
+def explained(recipe: str) -> Path:
+    return DATA / "explained" / recipe
 
 
 def evaluated(recipe: str) -> Path:

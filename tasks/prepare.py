@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from tasks import catalogue, ingested, places, prepared, split
+from models.spec import Spec
+from tasks import catalogue, encoding, ingested, places, prepared, split
 from tasks.catalogue import Dataset
-from tasks.errors import BadData, Refused
+from tasks.errors import Refused
 from tasks.receipts import Prepared, Validated, digest_files
-
-SPEC = "spec.json"
 
 
 def prepare(name: str) -> Prepared:
-    """Write the samples, answers and ids of each split of dataset `name`, its spec and the receipt.
+    """Write the samples, answers and ids of each split of dataset `name`, its spec, its words and the receipt.
 
     Raises:
         Refused: if the dataset's validation did not succeed, or was of other samples than lie here now.
@@ -25,17 +24,19 @@ def prepare(name: str) -> Prepared:
     """
     dataset = catalogue.load().dataset(name)
     check_validated(name, dataset)
-    images, samples = ingested.read(dataset.source)
-    splits = split.of_dataset(split.contents(images), samples, dataset)
-    answers = class_numbers(samples["label"], dataset.classes)
+    images, table = ingested.read(dataset.source, dataset.columns)
+    splits = split.of_dataset(split.inputs(images, table, dataset), table, dataset)
+    train = table[splits == "train"]
+    vocabulary = encoding.learn_vocabulary(train["text"], dataset.words.vocabulary) if dataset.words else []
+    samples, answers = encoding.samples(images, table, dataset, vocabulary), encoding.answers(table, dataset)
     with places.whole_folder(places.prepared(name)) as folder:
         for part in prepared.SPLITS:
-            write_split(part, np.flatnonzero(splits == part), images, answers, folder)
-        write_spec(dataset, folder)
-        files = [file for part in prepared.SPLITS for file in prepared.files(part)]
+            write_split(part, np.flatnonzero(splits == part), samples, answers, folder)
+        write_spec(encoding.spec(dataset, train), dataset.problem, folder)
+        (folder / prepared.VOCABULARY).write_text(json.dumps(vocabulary) + "\n", encoding="utf-8")
         return Prepared(
             name=name,
-            digest=digest_files(folder, [SPEC, *files]),
+            digest=digest_files(folder, prepared.all_files()),
             samples={part: int((splits == part).sum()) for part in prepared.SPLITS},
             exam=digest_files(folder, prepared.files("test")),
         ).write(folder)
@@ -53,27 +54,13 @@ def check_validated(name: str, dataset: Dataset) -> None:
         )
 
 
-def class_numbers(labels: pd.Series, classes: list[str]) -> np.ndarray:
-    """The number of each label in `classes`: int32 (N,)."""
-    numbers = pd.Index(classes).get_indexer(pd.Index(labels)).astype(np.int32)
-    if (numbers < 0).any():
-        row = int(np.argmax(numbers < 0))
-        raise BadData(f"labels must be among the {len(classes)} classes. Received: row {row}: {labels.iloc[row]!r}")
-    return numbers
-
-
-def write_split(part: str, rows: np.ndarray, images: np.ndarray, answers: np.ndarray, folder: Path) -> None:
+def write_split(part: str, rows: np.ndarray, samples: np.ndarray, answers: np.ndarray, folder: Path) -> None:
     """Write the samples of `rows` (int64), in the order of the source."""
-    arrays = (images[rows], answers[rows], rows.astype(np.int64))
+    arrays = (samples[rows], answers[rows], rows.astype(np.int64))
     for file, array in zip(prepared.files(part), arrays, strict=True):
         np.save(folder / file, array, allow_pickle=False)
 
 
-def write_spec(dataset: Dataset, folder: Path) -> None:
-    facts = {
-        "problem": dataset.problem,
-        "input_shape": dataset.image,
-        "input_dtype": "uint8",
-        "classes": dataset.classes,
-    }
-    (folder / SPEC).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+def write_spec(spec: Spec, problem: str, folder: Path) -> None:
+    text = json.dumps({"problem": problem, **asdict(spec)}, indent=2)
+    (folder / prepared.SPEC).write_text(text + "\n", encoding="utf-8")

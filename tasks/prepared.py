@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from models.spec import Spec
+from models.spec import Input, Number, Spec
 from tasks import places
 from tasks.errors import BadData
 from tasks.receipts import Prepared, digest_files
 
 SPLITS = ("train", "validation", "test")
 PARTS = ("samples", "answers", "ids")
+SPEC, VOCABULARY = "spec.json", "vocabulary.json"
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Split:
     """One part of a dataset, in memory-mapped arrays.
 
     Args:
-        samples: what goes into a model, as stored; images are uint8 (N, H, W, C).
-        answers: what should come out; class numbers are int32 (N,).
+        samples: what goes into a model, as stored: images are uint8 (N, H, W, C), numbers float32 (N, D), words
+            int32 (N, T); of several inputs, records (N,) with a field for each.
+        answers: what should come out: class numbers int32 (N,), or numbers float32 (N,); of both, records (N,).
         ids: int64 (N,), the sample's row in its source.
     """
 
@@ -41,6 +43,11 @@ def files(split: str) -> list[str]:
     return [f"{split}_{part}.npy" for part in PARTS]
 
 
+def all_files() -> list[str]:
+    """Names of the files that later steps read."""
+    return [SPEC, VOCABULARY, *(name for split in SPLITS for name in files(split))]
+
+
 def receipt(dataset: str, folder: Path | None = None) -> Prepared:
     """The receipt of `dataset`, whose files are what it says.
 
@@ -52,7 +59,7 @@ def receipt(dataset: str, folder: Path | None = None) -> Prepared:
     """
     folder = folder or places.prepared(dataset)
     found = Prepared.read(folder)
-    names = ["spec.json", *(name for split in SPLITS for name in files(split))]
+    names = all_files()
     try:
         digest = digest_files(folder, names)
     except FileNotFoundError as error:
@@ -70,11 +77,15 @@ def repair(dataset: str) -> str:
 
 
 def read_spec(dataset: str, folder: Path | None = None) -> Spec:
-    """The shapes and classes of `dataset`."""
+    """The inputs and outputs of `dataset`."""
     facts = described(dataset, folder)
-    return Spec(
-        input_shape=tuple(facts["input_shape"]), input_dtype=facts["input_dtype"], classes=tuple(facts["classes"])
-    )
+    inputs = {name: Input(**{key: whole(value) for key, value in one.items()}) for name, one in facts["inputs"].items()}
+    return Spec(inputs, tuple(facts["classes"]), Number(**facts["number"]) if facts["number"] else None)
+
+
+def whole(value: Any) -> Any:
+    """JSON knows no tuples."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def problem(dataset: str, folder: Path | None = None) -> str:
@@ -83,7 +94,7 @@ def problem(dataset: str, folder: Path | None = None) -> str:
 
 
 def described(dataset: str, folder: Path | None) -> dict[str, Any]:
-    text = ((folder or places.prepared(dataset)) / "spec.json").read_text(encoding="utf-8")
+    text = ((folder or places.prepared(dataset)) / SPEC).read_text(encoding="utf-8")
     return dict(json.loads(text))
 
 

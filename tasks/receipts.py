@@ -94,8 +94,22 @@ class Tuned(Receipt):
     hyperparameters: dict[str, int | float | str | bool]
 
 
+class Based(Receipt):
+    """A network that was trained elsewhere; `digest` is that of its weights, as a trained one's is."""
+
+    step = "base"
+    parameters: int
+    origin: str
+    licence: str
+
+
 class Trained(Receipt):
+    """`base` is the digest of the weights that it started from, empty from scratch; `carried` how many of its
+    parameters those were."""
+
     step = "train"
+    base: str
+    carried: int
     parameters: int
     epochs: int
     best_epoch: int
@@ -111,6 +125,12 @@ class Evaluated(Receipt):
     exam: str
     samples: int
     pictures: list[str]
+
+
+class Explained(Receipt):
+    step = "explain"
+    pictures: list[str]
+    facts: dict[str, float]
 
 
 class Registered(Receipt):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks import catalogue, places, prepared
+from tasks import catalogue, places, prepared, records
 from tasks.catalogue import Recipe
 from tasks.champions import locked
 from tasks.errors import Refused
@@ -82,7 +82,7 @@ def record(client: Any, name: str, recipe: Recipe, identity: str) -> tuple[int, 
         record_answers(client, run, network, example)
         requirements = [f"{package}=={version(package)}" for package in PACKAGES]
         scores = Evaluated.read(places.evaluated(name)).scores
-        model_id = tracking.log_network(network, example[:2], scores, requirements)
+        model_id = tracking.log_network(network, records.fed(example[:2]), scores, requirements)
         tags[registry.MODEL_DIGEST] = registry.digest(registry.logged(model_id))
     return registry.create(client, name, run=run, model_id=model_id, tags=tags, text=described(name, tags)), run
 
@@ -105,7 +105,7 @@ def record_answers(client: Any, run: str, network: Any, samples: np.ndarray) -> 
     """Keep what the network answers to a few samples, so that it can be seen later to be the same."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{registry.RECORDED}.npz"
-        np.savez_compressed(path, samples=samples, answers=network.predict(samples, verbose=0))
+        np.savez_compressed(path, samples=samples, answers=records.ask(network, samples))
         tracking.log_files(client, run, {registry.RECORDED: [path]})
 
 
@@ -122,6 +122,8 @@ def lineage(name: str, recipe: Recipe) -> dict[str, str]:
         "recipe": settings,
         "params.sha256": hashlib.sha256(settings.encode()).hexdigest(),
         "seed": str(recipe.train.seed),
+        "base": recipe.base,
+        "base.sha256": trained.base,
         "env.lock_sha256": digest_file(places.REQUIREMENTS),
         "gx.result_id": validated.result_id,
         "gx.success": str(validated.success).lower(),
@@ -156,13 +158,14 @@ def params(name: str, recipe: Recipe) -> dict[str, Any]:
 
 def files(name: str, recipe: Recipe) -> dict[str, list[Path]]:
     """What is kept beside the network, by folder."""
-    evaluated, tuned = places.evaluated(name), places.tuned(name)
+    evaluated, tuned, explained = places.evaluated(name), places.tuned(name), places.explained(name)
     return {
         "evaluation": [
             *(evaluated / one for one in ("report.html", "metrics.json", "predictions.parquet")),
             *sorted(evaluated.glob("tables/*.csv")),
         ],
         "pictures": [*sorted(evaluated.glob("pictures/*.png")), tuned / "trials.png"],
+        "explained": sorted(explained.glob("pictures/*.png")),
         "search": [tuned / "trials.csv", tuned / "hyperparameters.json"],
         "training": [places.trained(name) / "history.csv"],
         "validation": [places.validated(recipe.dataset) / "report.html"],

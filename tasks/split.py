@@ -11,11 +11,23 @@ import pandas as pd
 from tasks.catalogue import Dataset
 
 SPLITS = ("train", "validation", "test")
+SEPARATOR = "\x1f"
 
 
-def contents(images: np.ndarray) -> np.ndarray:
-    """sha256 of every image's bytes: text (N,)."""
-    return np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in images])
+def contents(samples: np.ndarray) -> np.ndarray:
+    """sha256 of every sample's bytes: text (N,)."""
+    return np.array([hashlib.sha256(sample.tobytes()).hexdigest() for sample in samples])
+
+
+def inputs(images: np.ndarray | None, table: pd.DataFrame, dataset: Dataset) -> np.ndarray:
+    """sha256 of what every sample of a source shows, before it is encoded: text (N,)."""
+    columns = [*dataset.numbers, *dataset.categories, *(["text"] if dataset.words else [])]
+    if not columns and images is not None:
+        return contents(images)
+    rows = table[columns].astype(str).agg(SEPARATOR.join, axis=1)
+    shown = images if dataset.image and images is not None else np.empty((len(table), 0), dtype=np.uint8)
+    digests = [hashlib.sha256(row.encode() + image.tobytes()) for row, image in zip(rows, shown, strict=True)]
+    return np.array([digest.hexdigest() for digest in digests])
 
 
 def assign(

@@ -15,7 +15,7 @@ import pandas as pd
 from filelock import FileLock
 
 import models
-from tasks import catalogue, places, prepared, trainer
+from tasks import bases, catalogue, places, prepared, trainer
 from tasks.catalogue import Recipe
 from tasks.receipts import Trained, digest_file
 
@@ -46,7 +46,8 @@ def fingerprint(recipe: Recipe, hyperparameters: dict[str, Any], data: str) -> s
     """Hash of all that the weights depend on, so that a changed input never resumes a stale run."""
     folder = Path(models.__file__).parent
     code = [folder / f"{recipe.model}.py", *sorted(folder.glob("parts/*.py")), Path(trainer.__file__)]
-    facts = [recipe.train.model_dump(), recipe.search.objective, hyperparameters, data, *map(digest_file, code)]
+    start = bases.digest(recipe.base)
+    facts = [recipe.train.model_dump(), recipe.search.objective, hyperparameters, data, start, *map(digest_file, code)]
     versions = [keras.__version__, keras.backend.backend(), trainer.threads(), trainer.device()]
     return hashlib.sha256(json.dumps([facts, versions], sort_keys=True).encode()).hexdigest()[:24]
 
@@ -57,6 +58,7 @@ def fit_and_save(name: str, recipe: Recipe, hyperparameters: dict[str, Any], scr
     trainer.start_over(recipe.train.seed)
     model, _ = trainer.build(models.load(recipe.model), prepared.read_spec(recipe.dataset), hyperparameters)
     print(f"{name}: {model.count_params():,} parameters on {trainer.device()}", flush=True)
+    carried = bases.start(model, recipe.base)
     history = trainer.train(
         model,
         prepared.read(recipe.dataset, "train"),
@@ -79,7 +81,9 @@ def fit_and_save(name: str, recipe: Recipe, hyperparameters: dict[str, Any], scr
         kept = history.best(recipe.search.objective) if recipe.train.patience is not None else len(table) - 1
         return Trained(
             name=name,
-            digest=digest_weights(model),
+            digest=bases.digest_weights(model),
+            base=bases.digest(recipe.base),
+            carried=carried,
             parameters=model.count_params(),
             epochs=len(table),
             best_epoch=kept + 1,
@@ -88,11 +92,3 @@ def fit_and_save(name: str, recipe: Recipe, hyperparameters: dict[str, Any], scr
             threads=trainer.threads(),
             seconds=round(time.monotonic() - began, 1),
         ).write(folder)
-
-
-def digest_weights(model: keras.Model) -> str:
-    """sha256 over the weights in their order; the states of random generators are no weights."""
-    total = hashlib.sha256()
-    for weight in model.weights:
-        total.update(np.ascontiguousarray(weight.numpy()).tobytes())
-    return total.hexdigest()

@@ -26,7 +26,7 @@ import tensorflow as tf
 
 from models import Architecture
 from models.spec import Spec
-from tasks import catalogue, places
+from tasks import catalogue, places, records
 from tasks.errors import BadRequest, MiarError
 from tasks.prepared import Split
 from tasks.receipts import digest_file
@@ -129,7 +129,7 @@ def batches(split: Split, *, fit: Fit, start: int) -> tf.data.Dataset:
     Samples stay as they are stored, uint8 for images, until the model. Keras alone repeats the first
     epoch's order in every epoch once a seed is set.
     """
-    samples, answers = tf.constant(np.asarray(split.samples)), tf.constant(np.asarray(split.answers))
+    arrays = tf.nest.map_structure(tf.constant, (records.fed(split.samples), records.fed(split.answers)))
     places_of_samples = tf.range(len(split))
 
     def order(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -137,8 +137,8 @@ def batches(split: Split, *, fit: Fit, start: int) -> tf.data.Dataset:
         shuffled = tf.random.experimental.stateless_shuffle(places_of_samples, seed=seed)
         return tf.data.Dataset.from_tensor_slices(shuffled).batch(fit.batch_size)
 
-    def gather(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.gather(samples, indices), tf.gather(answers, indices)
+    def gather(indices: tf.Tensor) -> Any:
+        return tf.nest.map_structure(lambda array: tf.gather(array, indices), arrays)
 
     epochs = tf.data.Dataset.range(start, fit.epochs)
     return epochs.flat_map(order).map(gather).prefetch(tf.data.AUTOTUNE)
@@ -146,7 +146,7 @@ def batches(split: Split, *, fit: Fit, start: int) -> tf.data.Dataset:
 
 def in_order(split: Split, batch_size: int) -> tf.data.Dataset:
     """Batches in the order of the disk, kept in memory."""
-    arrays = (np.asarray(split.samples), np.asarray(split.answers))
+    arrays = (records.fed(split.samples), records.fed(split.answers))
     return tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size).cache().prefetch(tf.data.AUTOTUNE)
 
 

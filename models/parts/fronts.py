@@ -1,0 +1,34 @@
+"""How each kind of input becomes features: the first layers of a network, with all scaling inside."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from models.spec import Input, Spec
+
+
+def inputs(spec: Spec) -> dict[str, keras.KerasTensor]:
+    """Keras's inputs for `spec`, by name."""
+    return {name: layers.Input(one.shape, dtype=one.dtype, name=name) for name, one in spec.inputs.items()}
+
+
+def features(name: str, one: Input, tensor: keras.KerasTensor) -> keras.KerasTensor:
+    """The input called `name` as one row of features: (B, D), each about 0 to 1.
+
+    Pixels are flattened and divided by 255; numbers are scaled to 0..1 over the training samples' range, or to 0
+    where that is a single number; categories and words become 1 where they occur and 0 elsewhere.
+    """
+    if name == "image":
+        return layers.Flatten()(layers.Rescaling(1 / 255)(tensor))  # (B, H*W*C)
+    if name == "numbers":
+        return scaled(one, tensor)  # (B, D)
+    return layers.CategoryEncoding(sum(one.sizes), output_mode="multi_hot")(tensor)  # (B, V)
+
+
+def scaled(one: Input, tensor: keras.KerasTensor) -> keras.KerasTensor:
+    """Numbers (B, D), each from 0 at its lowest to 1 at its highest among the training samples."""
+    spans = [high - low for low, high in zip(one.lowest, one.highest, strict=True)]
+    scale = [1 / span if span else 0.0 for span in spans]
+    offset = [-low * factor for low, factor in zip(one.lowest, scale, strict=True)]
+    return layers.Rescaling(scale, offset)(tensor)

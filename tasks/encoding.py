@@ -1,0 +1,117 @@
+"""How a source's samples become what models take: the same for training, the exam and a user's own samples."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from models.spec import Input, Number, Spec
+from tasks import records
+from tasks.catalogue import Dataset
+from tasks.errors import BadData
+
+WORD = re.compile(r"[^\W_]+")
+NOTHING, UNKNOWN = 0, 1
+"""Numbers of what stands behind a text's end, and of a word that is not in the vocabulary."""
+
+
+def words(text: str) -> list[str]:
+    """The words of `text`, lower case: runs of letters and digits."""
+    return WORD.findall(text.lower())
+
+
+def learn_vocabulary(texts: Iterable[str], size: int) -> list[str]:
+    """The `size` - 2 most frequent words, the most frequent first; equally frequent ones in alphabetical order."""
+    counts = Counter(word for text in texts for word in words(text))
+    return [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[: size - 2]]
+
+
+def numbered(texts: Iterable[str], vocabulary: list[str], length: int) -> np.ndarray:
+    """The first `length` words of each text as numbers, int32 (N, T); a word's number is its place plus 2."""
+    number = {word: place for place, word in enumerate(vocabulary, start=UNKNOWN + 1)}
+    rows = [[number.get(word, UNKNOWN) for word in words(text)[:length]] for text in texts]
+    table = np.full((len(rows), length), NOTHING, dtype=np.int32)
+    for row, line in zip(table, rows, strict=True):
+        row[: len(line)] = line
+    return table
+
+
+def samples(images: np.ndarray | None, table: pd.DataFrame, dataset: Dataset, vocabulary: list[str]) -> np.ndarray:
+    """What goes into a model: an array, or records where a sample has several inputs.
+
+    Args:
+        images: uint8 (N, H, W, C), where samples have one.
+        table: N rows of the source.
+    """
+    parts: dict[str, np.ndarray] = {}
+    if dataset.image and images is not None:
+        parts["image"] = np.asarray(images)
+    if dataset.numbers:
+        parts["numbers"] = table[list(dataset.numbers)].to_numpy(dtype=np.float32)
+    if dataset.categories:
+        columns = [numbers_of(table[column], known) for column, known in dataset.categories.items()]
+        parts["categories"] = np.stack(columns, axis=1)
+    if dataset.words:
+        parts["words"] = numbered(table["text"], vocabulary, dataset.words.length)
+    return records.packed(parts) if len(parts) > 1 else next(iter(parts.values()))
+
+
+def answers(table: pd.DataFrame, dataset: Dataset) -> np.ndarray:
+    """What should come out: class numbers int32 (N,), a number float32 (N,), or records of `label` and the number."""
+    parts: dict[str, np.ndarray] = {}
+    if dataset.classes:
+        parts["label"] = numbers_of(table["label"], dataset.classes)
+    if dataset.number:
+        parts[dataset.number] = table[dataset.number].to_numpy(dtype=np.float32)
+    return records.packed(parts) if len(parts) > 1 else next(iter(parts.values()))
+
+
+def numbers_of(texts: pd.Series, known: list[str]) -> np.ndarray:
+    """The place of each text in `known`: int32 (N,)."""
+    numbers = pd.Index(known).get_indexer(pd.Index(texts)).astype(np.int32)
+    if (numbers < 0).any():
+        row = int(np.argmax(numbers < 0))
+        raise BadData(
+            f"column `{texts.name}` must be among the {len(known)} known texts. "
+            f"Received: row {row}: {texts.iloc[row]!r}"
+        )
+    return numbers
+
+
+def spec(dataset: Dataset, train: pd.DataFrame | None = None) -> Spec:
+    """Inputs and outputs of `dataset`.
+
+    Args:
+        train: the training samples, whose ranges are told; without them, the ranges that the catalogue allows.
+    """
+    inputs: dict[str, Input] = {}
+    if dataset.image:
+        inputs["image"] = Input(tuple(dataset.image), "uint8")
+    if dataset.numbers:
+        lowest, highest = zip(
+            *(limits(column, allowed, train) for column, allowed in dataset.numbers.items()), strict=True
+        )
+        inputs["numbers"] = Input((len(lowest),), "float32", lowest=lowest, highest=highest)
+    if dataset.categories:
+        sizes = tuple(len(known) for known in dataset.categories.values())
+        inputs["categories"] = Input((len(sizes),), "int32", sizes=sizes)
+    if dataset.words:
+        inputs["words"] = Input((dataset.words.length,), "int32", sizes=(dataset.words.vocabulary,))
+    number = next((number_of(name, allowed, train) for name, allowed in (dataset.answer or {}).items()), None)
+    return Spec(inputs, tuple(dataset.classes or ()), number)
+
+
+def limits(column: str, allowed: list[float], train: pd.DataFrame | None) -> tuple[float, float]:
+    """The lowest and highest number of a column."""
+    found = allowed if train is None else [train[column].min(), train[column].max()]
+    return float(found[0]), float(found[1])
+
+
+def number_of(name: str, allowed: list[float], train: pd.DataFrame | None) -> Number:
+    lowest, highest = limits(name, allowed, train)
+    mean = (lowest + highest) / 2 if train is None else float(train[name].mean())
+    return Number(name, lowest, mean, highest)
