@@ -59,6 +59,9 @@ def parser() -> Parser:
     one.add_argument("--seed", type=whole(0, 2**32 - 1), help="instead of the recipe's own")
     one.add_argument("--no-promote", dest="promote", action="store_false", help="register, and leave it there")
     one.set_defaults(verb=run)
+    side = verbs.add_parser("study", help="train the recipes of a study and set them side by side")
+    side.add_argument("study", help="a study of params.yaml, for example reuters")
+    side.set_defaults(verb=study)
     server = verbs.add_parser("deploy", help="tell a running Prefect server what infra/prefect.yaml says")
     server.add_argument("--recover", action="store_true", help="it was just started: runs that go nowhere are dead")
     server.set_defaults(verb=deploy)
@@ -104,6 +107,12 @@ def run(options: argparse.Namespace) -> int:
         if isinstance(found, MiarError)
         else MiarError(state.message or f"the run must end well, it is {state.name}")
     )
+
+
+def study(options: argparse.Namespace) -> int:
+    from flows import study
+
+    return study.study(options.study)
 
 
 def ui(_: argparse.Namespace) -> int:

@@ -80,7 +80,8 @@ class Outcome:
         return f"{self.recipe} version {promoted.champion}{score}"
 
     def pictures(self) -> list[Path]:
-        found = sorted((self.folder / "evaluated" / self.recipe / "pictures").glob("*.png"))
+        drawn = [self.folder / step / self.recipe / "pictures" for step in ("evaluated", "explained")]
+        found = [picture for folder in drawn for picture in sorted(folder.glob("*.png"))]
         return [*found, *(self.folder / "tuned" / self.recipe).glob("trials.png"), *self.gate_files("gate.png")]
 
     def gate_files(self, name: str) -> list[Path]:
@@ -96,10 +97,16 @@ class Outcome:
         return []
 
     def reports(self) -> list[Path]:
-        """The pages that a browser can open: exam, validation, Great Expectations' own."""
+        """The pages that a browser can open: gate, exam, the network's inside, validation, Great Expectations' own."""
         validated = self.folder / "validated" / self.dataset
         exam = self.folder / "evaluated" / self.recipe
-        pages = [exam / "report.html", validated / "report.html", validated / "docs" / "index.html"]
+        inside = self.folder / "explained" / self.recipe
+        pages = [
+            exam / "report.html",
+            inside / "report.html",
+            validated / "report.html",
+            validated / "docs" / "index.html",
+        ]
         return [*self.gate_files("report.html"), *pages]
 
     def classes(self) -> list[dict[str, str]]:
@@ -135,7 +142,8 @@ def read(recipe: str, place: Workplace, states: dict[str, str]) -> Outcome:
 def keep(recipe: str, dataset: str, place: Workplace) -> Path:
     """Copy what people look at out of a worktree that is about to go."""
     kept = REPORTS / place.run
-    for folder in (places.evaluated(recipe), places.tuned(recipe), places.validated(dataset), places.promoted(recipe)):
+    steps = (places.evaluated, places.explained, places.tuned, places.promoted)
+    for folder in (*(step(recipe) for step in steps), places.validated(dataset)):
         source = place.folder(folder)
         if not source.is_dir():
             continue

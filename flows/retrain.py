@@ -66,7 +66,7 @@ def carry_out(recipe: str, place: Workplace, *, promote: bool) -> State[Any]:
     announce(place)
     with stages.steps(root=place.root, environment=environment(place)) as steps:
         graph = stages.Graph(place.root)
-        states = {name: run_stage(name, graph, place) for name in graph.upstream(f"evaluate@{recipe}")}
+        states = {name: run_stage(name, graph, place) for name in graph.upstream(f"explain@{recipe}")}
         if place.own:
             made = workplace.commit(place, f"Retrain {recipe}, run {place.run}")
             get_run_logger().info("params.yaml and dvc.lock of this run are commit %s", made[:12])

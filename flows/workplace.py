@@ -125,7 +125,7 @@ def furnish(root: Path, recipe: str, overrides: Overrides) -> None:
     if overrides:
         override(params, params, recipe, overrides)
     graph = Graph(root)
-    graph.checkout(graph.upstream(f"evaluate@{recipe}"))
+    graph.checkout(graph.upstream(f"explain@{recipe}"))
 
 
 def commit(place: Workplace, message: str) -> str:

@@ -61,7 +61,7 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
 
     Hyperparameters:
         units: width of every hidden layer but perhaps the last, 1 to 1024.
-        layers: number of hidden layers, 1 to 5.
+        layers: number of hidden layers, 0 to 5; without one it is a linear classifier.
         bottleneck: width of the last hidden layer, 1 to 1024; 0 as the others.
         activation: relu, tanh or sigmoid.
         dropout: 0 to 0.5.
@@ -69,9 +69,10 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
     """
     units = hp.Int("units", 1, 1024, sampling="log", default=512)
     last = hp.Int("bottleneck", 0, 1024, default=0) or units
+    hidden = hp.Int("layers", 0, 5, default=1)
     model = mlp(
         spec=spec,
-        units=(units,) * (hp.Int("layers", 1, 5, default=1) - 1) + (last,),
+        units=((units,) * (hidden - 1) + (last,)) if hidden else (),
         activation=hp.Choice("activation", ["relu", "tanh", "sigmoid"], default="relu"),
         dropout=hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.0),
     )

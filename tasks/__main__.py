@@ -25,6 +25,7 @@ STEPS = {
     "train": "recipe",
     "evaluate": "recipe",
     "explain": "recipe",
+    "study": "study",
     "register": "recipe",
     "promote": "recipe",
 }

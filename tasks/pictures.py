@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 INK, ACCENT, SECOND = "#1f2430", "#2b6cb0", "#dd6b20"
+MORE = ("#2f855a", "#805ad5", "#b83280", "#718096")
 
 
 def blank(width: float = 7, height: float = 4) -> Figure:
@@ -90,6 +91,11 @@ def page(title: str, *parts: str) -> str:
 def table(frame: pd.DataFrame) -> str:
     """`frame` as an HTML table, its texts escaped."""
     return str(frame.to_html(index=False, float_format=lambda value: f"{value:.4f}", border=0))
+
+
+def escaped(text: str) -> str:
+    """A text as a part of a page."""
+    return html.escape(text)
 
 
 def picture(file: Path, caption: str) -> str:

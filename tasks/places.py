@@ -76,6 +76,10 @@ def promoted(recipe: str) -> Path:
     return DATA / "promoted" / recipe
 
 
+def studied(study: str) -> Path:
+    return DATA / "studied" / study
+
+
 @contextlib.contextmanager
 def whole_folder(final: Path) -> Iterator[Path]:
     """Yield an empty folder beside `final`, and give it that name only when the block ends well.

@@ -160,6 +160,11 @@ class Promoted(Receipt):
     found: str | None
 
 
+class Studied(Receipt):
+    step = "study"
+    command = "./miar study {name}"
+
+
 def digest_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

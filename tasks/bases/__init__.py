@@ -29,8 +29,8 @@ LEAST = 0.5
 
 def read(name: str, folder: Path) -> keras.Model:
     """The network of the base called `name`, of its files in `folder`."""
-    network: keras.Model = importlib.import_module(f"tasks.bases.{name}").network(folder)
-    return network
+    made: keras.Model = importlib.import_module(f"tasks.bases.{name}").network(folder)
+    return made
 
 
 def start(model: keras.Model, base: str) -> int:
@@ -80,15 +80,23 @@ def shapes(arrays: list[np.ndarray]) -> list[tuple[int, ...]]:
 @lru_cache(maxsize=1)
 def weights(base: str) -> Weights:
     """The weights of `base`, read once."""
-    path = places.trained(base) / "model.keras"
+    found = network(base)
+    if digest_weights(found) != digest(base):
+        raise BadData(f"`{places.trained(base)}` must have the weights that its receipt tells. Received: others")
+    return {layer.name: layer.get_weights() for layer in layers(found)}
+
+
+def network(name: str) -> keras.Model:
+    """The network of the base or recipe called `name`.
+
+    Raises:
+        BadData: if there is none that can be read.
+    """
+    path = places.trained(name) / "model.keras"
     try:
-        network = keras.models.load_model(path, compile=False)
+        return keras.models.load_model(path)
     except (OSError, ValueError) as error:
         raise BadData(f"`{path}` must be a Keras model. Received: {str(error).splitlines()[0]}") from error
-    found = {layer.name: layer.get_weights() for layer in layers(network)}
-    if digest_weights(network) != digest(base):
-        raise BadData(f"`{path}` must have the weights that its receipt tells. Received: others")
-    return found
 
 
 def digest(base: str) -> str:

