@@ -6,24 +6,20 @@ One that generates samples has no files to read, and says so in the source's lic
 
 from __future__ import annotations
 
-import gzip
 import importlib
 import importlib.resources
-import io
 import json
 import os
 import re
 import shutil
 import subprocess
-import tarfile
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import filelock
 import numpy as np
@@ -31,11 +27,11 @@ import pandas as pd
 
 from tasks import places
 from tasks.catalogue import Origins, Source
-from tasks.errors import BadData, BadRequest, Refused, Unavailable
+from tasks.errors import BadData, BadRequest, Unavailable
 from tasks.outside import web
 from tasks.receipts import digest_file
+from tasks.sources import contents
 
-UNPACKED_CAP = 1024**3
 NPM_SECONDS = 60
 GIT_SECONDS = 1800
 RECORD = "origins.json"
@@ -173,7 +169,7 @@ def take(file: str, digest: str, origin: Origin, folder: Path, failures: list[st
     unpacked = folder / "incoming" / f"{file}.unpacked"
     for form in origin.forms:
         try:
-            unpack(origin.bring(form.format(file)), file, unpacked)
+            contents.unpack(origin.bring(form.format(file)), file, unpacked)
             if not origin.vouches:
                 check_digest(unpacked, file, digest)
         except (web.Missing, BadData) as error:
@@ -294,59 +290,3 @@ def git(*arguments: str, folder: str) -> None:
         raise Unavailable(f"git {arguments[0]}: {type(error).__name__}") from None
     if ended.returncode:
         raise Unavailable(f"git ended with {ended.returncode}: {web.mask(' '.join(ended.stderr.split())[-200:])}")
-
-
-def unpack(packed: Path, file: str, to: Path) -> None:
-    """Write `file`, which lies in `packed` plainly, gzipped or in a tarball, to `to`.
-
-    Raises:
-        BadData: if `packed` is damaged or does not hold the file.
-        Refused: if it unpacks to more than the cap, or the member is not a plain file.
-    """
-    try:
-        if packed.suffix == ".tgz":
-            with gzip.open(packed) as stream:
-                unpack_member(Capped(stream), file, to)
-        elif packed.suffix == ".gz":
-            with gzip.open(packed) as stream:
-                copy(Capped(stream), to)
-        else:
-            with packed.open("rb") as stream:
-                copy(Capped(stream), to)
-    except (gzip.BadGzipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise BadData(f"`{packed.name}` must be a whole archive, received {type(error).__name__}: {error}") from None
-
-
-class Capped(io.RawIOBase):
-    """A stream that ends in an error when it gives more than UNPACKED_CAP bytes: no archive fills the disk."""
-
-    def __init__(self, stream: BinaryIO | gzip.GzipFile) -> None:
-        super().__init__()
-        self.stream = stream
-        self.given = 0
-
-    def read(self, size: int = -1, /) -> bytes:
-        part = self.stream.read(size)
-        self.given += len(part)
-        if self.given > UNPACKED_CAP:
-            raise Refused(f"an archive must unpack to at most {UNPACKED_CAP} bytes. Received: more")
-        return part
-
-
-def copy(stream: Capped, to: Path) -> None:
-    with to.open("wb") as file:
-        shutil.copyfileobj(stream, file, 1024**2)
-
-
-def unpack_member(stream: Capped, file: str, to: Path) -> None:
-    """Copy the member whose last name is `file`; the paths and links of an archive are never followed."""
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            if PurePosixPath(member.name).name == file:
-                content = archive.extractfile(member) if member.isreg() else None
-                if content is None:
-                    raise Refused(f"`{file}` must be a plain file in its archive. Received: a link or a device")
-                with content, to.open("wb") as target:
-                    shutil.copyfileobj(content, target, 1024**2)
-                return
-    raise BadData(f"the archive must hold `{file}`, received none")

@@ -1,0 +1,129 @@
+"""What a source's files hold: archives unpacked and photographs decoded, and never more than may be."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tasks.errors import BadData, Refused
+
+UNPACKED_CAP = 1024**3
+MEMBERS, BYTES, PIXELS = 100_000, 64 * 1024**2, 100_000_000
+"""Most members of an archive, bytes of a member, and pixels of a photograph."""
+
+
+def unpack(packed: Path, file: str, to: Path) -> None:
+    """Write `file`, which lies in `packed` plainly, gzipped or in a tarball, to `to`.
+
+    Raises:
+        BadData: if `packed` is damaged or does not hold the file.
+        Refused: if it unpacks to more than the cap, or the member is not a plain file.
+    """
+    try:
+        if packed.suffix == ".tgz":
+            with gzip.open(packed) as stream:
+                unpack_member(Capped(stream), file, to)
+        elif packed.suffix == ".gz":
+            with gzip.open(packed) as stream:
+                copy(Capped(stream), to)
+        else:
+            with packed.open("rb") as stream:
+                copy(Capped(stream), to)
+    except (gzip.BadGzipFile, tarfile.TarError, zlib.error, EOFError) as error:
+        raise BadData(f"`{packed.name}` must be a whole archive, received {type(error).__name__}: {error}") from None
+
+
+class Capped(io.RawIOBase):
+    """A stream that ends in an error when it gives more than UNPACKED_CAP bytes: no archive fills the disk."""
+
+    def __init__(self, stream: BinaryIO | gzip.GzipFile) -> None:
+        super().__init__()
+        self.stream = stream
+        self.given = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        part = self.stream.read(size)
+        self.given += len(part)
+        if self.given > UNPACKED_CAP:
+            raise Refused(f"an archive must unpack to at most {UNPACKED_CAP} bytes. Received: more")
+        return part
+
+
+def copy(stream: Capped, to: Path) -> None:
+    with to.open("wb") as file:
+        shutil.copyfileobj(stream, file, 1024**2)
+
+
+def unpack_member(stream: Capped, file: str, to: Path) -> None:
+    """Copy the member whose last name is `file`; the paths and links of an archive are never followed."""
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            if PurePosixPath(member.name).name == file:
+                content = archive.extractfile(member) if member.isreg() else None
+                if content is None:
+                    raise Refused(f"`{file}` must be a plain file in its archive. Received: a link or a device")
+                with content, to.open("wb") as target:
+                    shutil.copyfileobj(content, target, 1024**2)
+                return
+    raise BadData(f"the archive must hold `{file}`, received none")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive `path`.
+
+    Raises:
+        BadData: if it is none, or a member is damaged.
+        Refused: if it has more members than may be.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if len(archive.infolist()) > MEMBERS:
+                raise Refused(f"`{path.name}` must have at most {MEMBERS} members. Received: {len(archive.infolist())}")
+            yield archive
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise BadData(f"`{path.name}` must be a whole zip archive. Received: {error}") from None
+
+
+def content(archive: zipfile.ZipFile, member: str) -> bytes:
+    """The bytes of one member.
+
+    Raises:
+        BadData: if there is none of that name.
+        Refused: if it is larger than may be.
+    """
+    try:
+        size = archive.getinfo(member).file_size
+    except KeyError:
+        raise BadData(f"the archive must hold `{member}`. Received: no such member") from None
+    if size > BYTES:
+        raise Refused(f"`{member}` must have at most {BYTES} bytes. Received: {size}")
+    return archive.read(member)
+
+
+def photograph(content: bytes, name: str, size: int) -> np.ndarray:
+    """A photograph upright, its middle square as `size` x `size` pixels: uint8 (size, size, 3).
+
+    Args:
+        name: for errors.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=["JPEG", "PNG"]) as picture:
+            if picture.width * picture.height > PIXELS:
+                raise Refused(f"`{name}` must have at most {PIXELS} pixels. Received: {picture.size}")
+            picture.draft("RGB", (2 * size, 2 * size))  # JPEG decodes to a half, a quarter or an eighth at no cost
+            upright = ImageOps.exif_transpose(picture).convert("RGB")
+            return np.asarray(ImageOps.fit(upright, (size, size), method=Image.Resampling.LANCZOS))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BadData(f"`{name}` must be a whole photograph. Received: {error}") from None
