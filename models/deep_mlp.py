@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 import keras
 from keras import layers
 
+from models.parts.classifiers import learning_rate
+
 if TYPE_CHECKING:
     import keras_tuner
 
@@ -58,7 +60,7 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
     Hyperparameters:
         shrink: all layers are narrower by this factor, 1 to 32.
         dropout: 0 to 0.5.
-        learning_rate: 1e-3 to 1e-1.
+        learning_rate: 1e-5 to 1e-1.
         momentum: 0 to 0.95.
     """
     spec.check(inputs=("image",), classes=True)
@@ -69,7 +71,7 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         units=tuple(max(1, width // shrink) for width in UNITS),
         dropout=hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.0),
     )
-    rate = hp.Float("learning_rate", 1e-3, 1e-1, sampling="log", default=1e-2)
+    rate = learning_rate(hp, rate=1e-2, highest=1e-1)
     model.compile(
         optimizer=keras.optimizers.SGD(rate, momentum=hp.Float("momentum", 0.0, 0.95, default=0.0)),
         loss="sparse_categorical_crossentropy",

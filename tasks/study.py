@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -72,7 +73,7 @@ def draw_scores(table: pd.DataFrame, entry: Study) -> Figure:
     bars = axes.barh(table["recipe"][::-1], table[metric][::-1], color=pictures.ACCENT)
     axes.bar_label(bars, fmt=" %.3f")
     axes.margins(x=0.12)
-    axes.set(title=entry.question, xlabel=f"{metric} of the exam")
+    axes.set(title="\n".join(textwrap.wrap(entry.question, 70)), xlabel=f"{metric} of the exam")
     return figure
 
 

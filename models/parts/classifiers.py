@@ -32,9 +32,9 @@ def compile_classifier(
 
 
 def learning_rate(
-    hp: keras_tuner.HyperParameters, *, rate: float = 1e-3, decays: bool = False
+    hp: keras_tuner.HyperParameters, *, rate: float = 1e-3, highest: float = 1e-2, decays: bool = False
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Declare `learning_rate`, and `decay_steps` where the rate `decays`."""
-    start = float(hp.Float("learning_rate", 1e-5, 1e-2, sampling="log", default=rate))
+    """Declare `learning_rate`, 1e-5 to `highest`, and `decay_steps` where the rate `decays`."""
+    start = float(hp.Float("learning_rate", 1e-5, highest, sampling="log", default=rate))
     steps = hp.Int("decay_steps", 0, 10_000_000, default=0) if decays else 0
     return keras.optimizers.schedules.CosineDecay(start, steps) if steps else start

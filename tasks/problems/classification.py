@@ -105,7 +105,7 @@ def confusion_table(confusion: np.ndarray, spec: Spec) -> pd.DataFrame:
 
 def confusion_picture(confusion: np.ndarray, spec: Spec) -> Figure:
     """Counts of each actual class (rows) taken for each class (columns), shaded by the row's share."""
-    size = max(4.5, 0.55 * len(spec.classes))
+    size = min(11, max(4.5, 0.55 * len(spec.classes)))
     figure = pictures.blank(size + 0.6, size)
     axes = figure.add_subplot()
     shares = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))

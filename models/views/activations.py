@@ -1,0 +1,41 @@
+"""What each filter answers to an image, and which filters answer to none."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from models.views.twins import rectified, twin
+
+BATCH = 32
+
+
+def maps(model: keras.Model, samples: np.ndarray, layer: str) -> np.ndarray:
+    """The maps that the layer called `layer` gives, float32 (B, h, w, filters).
+
+    Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", ECCV 2014; lesson on what
+    convolutional networks learn.
+    """
+    (found,) = several(model, samples, [layer])
+    return found
+
+
+def several(model: keras.Model, samples: np.ndarray, names: list[str]) -> list[np.ndarray]:
+    """The maps of several layers, in one pass."""
+    copy = twin(model)
+    asked = keras.Model(copy.inputs, [copy.get_layer(name).output for name in names])
+    given = asked.predict(np.asarray(samples, dtype=np.float32), batch_size=BATCH, verbose=0)
+    return [np.asarray(one) for one in (given if isinstance(given, list) else [given])]
+
+
+def dead(model: keras.Model, samples: np.ndarray) -> dict[str, np.ndarray]:
+    """By layer with ReLU, which filters are zero everywhere for all `samples`: bool (filters,).
+
+    A filter that is dead for hundreds of images learns no more, since its gradient is zero too; a learning rate that
+    is too high leaves many. Few samples find too many of them.
+    """
+    names = rectified(model)
+    if not names:
+        return {}
+    given = several(model, samples, names)
+    return {name: np.asarray((one <= 0).all(axis=(0, 1, 2))) for name, one in zip(names, given, strict=True)}
