@@ -64,7 +64,7 @@ def climb(objective: Callable[[Any], Any], model: keras.Model, count: int, steps
     return np.round(image).astype(np.uint8)
 
 
-def restraint(image: np.ndarray, *, smooth: float = 0.03, grey: float = 0.003) -> np.ndarray:
+def restraint(image: np.ndarray, *, smooth: float = 0.01, grey: float = 0.002) -> np.ndarray:
     """The gradient of total variation (squared) and of the distance from grey (squared), weighed."""
     rough = np.zeros_like(image)
     for axis in (1, 2):
