@@ -62,23 +62,23 @@ def answer(x: np.ndarray, layers: tuple[Neurons, ...]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What the rule ended with.
+    """How the rule went.
 
     Args:
-        neuron: the last weights and bias.
-        converged: whether an epoch went by without a mistake.
-        epochs: how many epochs were looked at, the one without a mistake among them.
         path: the neuron before the first change and after each one.
+        mistakes: how many there were in each epoch; the last is 0 if the rule has converged.
     """
 
-    neuron: Neurons
-    converged: bool
-    epochs: int
     path: tuple[Neurons, ...]
+    mistakes: tuple[int, ...]
 
     @property
-    def mistakes(self) -> int:
-        return len(self.path) - 1
+    def neuron(self) -> Neurons:
+        return self.path[-1]
+
+    @property
+    def converged(self) -> bool:
+        return self.mistakes[-1] == 0
 
 
 def learn(x: np.ndarray, y: np.ndarray, *, start: Neurons, rate: float = 1.0, epochs: int = 100) -> Learnt:
@@ -93,16 +93,15 @@ def learn(x: np.ndarray, y: np.ndarray, *, start: Neurons, rate: float = 1.0, ep
         rate: size of a change, above 0.
         epochs: most times that all samples are shown, at least 1.
     """
-    path = [start]
-    for epoch in range(1, epochs + 1):
+    path, mistakes = [start], [len(x)]
+    while mistakes[-1] > 0 and len(mistakes) <= epochs:
         before = len(path)
         for sample, right in zip(x, y, strict=True):
             error = right - path[-1].answer(sample)
             if error.any():
                 path.append(corrected(path[-1], sample, rate * error))
-        if len(path) == before:
-            return Learnt(path[-1], True, epoch, tuple(path))
-    return Learnt(path[-1], False, epochs, tuple(path))
+        mistakes.append(len(path) - before)
+    return Learnt(tuple(path), tuple(mistakes[1:]))
 
 
 def corrected(neuron: Neurons, sample: np.ndarray, change: np.ndarray) -> Neurons:
