@@ -23,6 +23,7 @@ STEPS = {
     "tune": "recipe",
     "train": "recipe",
     "evaluate": "recipe",
+    "lesson": "lesson",
     "register": "recipe",
     "promote": "recipe",
 }

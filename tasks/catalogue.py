@@ -186,10 +186,21 @@ class Recipe(Entry):
     gate: Gate
 
 
+class Lesson(Entry):
+    """A lesson of the course that can be shown; `tasks/lessons/<name>.py` tells it.
+
+    Args:
+        seed: of everything random in it; the same seed always gives the same pictures.
+    """
+
+    seed: Seed
+
+
 class Catalogue(Entry):
     sources: dict[Name, Source]
     datasets: dict[Name, Dataset]
     recipes: dict[Name, Recipe]
+    lessons: dict[Name, Lesson]
 
     @model_validator(mode="after")
     def names_lead_somewhere(self) -> Self:
@@ -208,6 +219,9 @@ class Catalogue(Entry):
 
     def recipe(self, name: str) -> Recipe:
         return pick(name, self.recipes, "recipe")
+
+    def lesson(self, name: str) -> Lesson:
+        return pick(name, self.lessons, "lesson")
 
 
 def known(name: str, names: Any, where: str) -> None:
@@ -283,7 +297,7 @@ def is_union_branch(part: str) -> bool:
 
 def siblings(detail: ErrorDetails) -> list[str]:
     """The keys that would have been right at the place of an unknown one."""
-    places_by_depth = {1: Catalogue, 3: {"sources": Source, "datasets": Dataset, "recipes": Recipe}}
+    places_by_depth = {1: Catalogue, 3: {"sources": Source, "datasets": Dataset, "recipes": Recipe, "lessons": Lesson}}
     parts = [str(part) for part in detail["loc"]]
     entry: Any = places_by_depth.get(len(parts))
     if isinstance(entry, dict):

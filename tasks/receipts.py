@@ -113,6 +113,16 @@ class Evaluated(Receipt):
     pictures: list[str]
 
 
+class Taught(Receipt):
+    """`digest` is over the pictures and tables, whose names are listed; `seed` is that of all randomness in them."""
+
+    step = "lesson"
+    title: str
+    seed: int
+    pictures: list[str]
+    tables: list[str]
+
+
 class Registered(Receipt):
     step = "register"
     command = ".venv/bin/python -m tasks register {name}"

@@ -67,10 +67,10 @@ def fill(text: str, name: str, item: dict[str, object]) -> str:
 def stages() -> Iterator[tuple[str, str, list[str], list[str]]]:
     """Every stage of every name: step, name, modules that it starts from, declared deps."""
     raw = yaml.safe_load(places.PARAMS.read_text(encoding="utf-8"))
-    kinds = {"ingest": "sources", "validate": "datasets", "prepare": "datasets"}
+    kinds = {"ingest": "sources", "validate": "datasets", "prepare": "datasets", "lesson": "lessons"}
     for step, stage in DECLARED.items():
         for name, item in raw[kinds.get(step, "recipes")].items():
-            chosen = {"ingest": [f"tasks/sources/{name}.py"]}.get(step, [])
+            chosen = {"ingest": [f"tasks/sources/{name}.py"], "lesson": [f"tasks/lessons/{name}.py"]}.get(step, [])
             if "model" in item:
                 chosen = [f"models/{item['model']}.py"]
             if step == "evaluate":
@@ -109,4 +109,5 @@ def test_the_closure_sees_an_import_inside_a_function(tmp_path: Path) -> None:
 
 def test_every_name_of_the_catalogue_has_its_stages() -> None:
     known = catalogue.load()
-    assert len(list(stages())) == len(known.sources) + 2 * len(known.datasets) + 3 * len(known.recipes)
+    counts = (len(known.sources), 2 * len(known.datasets), 3 * len(known.recipes), len(known.lessons))
+    assert len(list(stages())) == sum(counts)
