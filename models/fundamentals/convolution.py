@@ -48,7 +48,7 @@ def pad(
         margins(size, side, stride=stride, padding=padding)
         for size, side, stride in zip(images.shape[1:3], window, strides, strict=True)
     )
-    return np.pad(images, ((0, 0), down, across, (0, 0)), constant_values=value)
+    return np.pad(images.astype(float), ((0, 0), down, across, (0, 0)), constant_values=value)
 
 
 def places(shape: Pair, window: Pair, *, strides: Pair = (1, 1)) -> list[list[tuple[slice, slice]]]:
@@ -97,8 +97,11 @@ def average_pool(
 ) -> np.ndarray:
     """The mean at each place, by channel; pixels that padding added do not count."""
     strides = strides or window
-    padded = pad(images, window, strides=strides, padding=padding, value=np.nan)
-    return slide(padded, window, strides, lambda part: np.nanmean(part, axis=(1, 2)))
+    summed, counted = (
+        slide(pad(one, window, strides=strides, padding=padding), window, strides, lambda part: part.sum(axis=(1, 2)))
+        for one in (images, np.ones(images.shape))
+    )
+    return np.asarray(summed / counted)
 
 
 def slide(images: np.ndarray, window: Pair, strides: Pair, answer: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

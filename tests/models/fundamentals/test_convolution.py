@@ -119,3 +119,12 @@ def test_a_shifted_image_has_a_shifted_answer() -> None:
     kernel = drawn((3, 3, 1, 2), 6)
     moved = conv.convolve(np.roll(image, (1, 2), axis=(1, 2)), kernel)
     np.testing.assert_allclose(moved[:, 1:, 2:], conv.convolve(image, kernel)[:, :-1, :-2])
+
+
+def test_pixels_may_be_bytes_and_a_missing_one_is_not_passed_over() -> None:
+    image = np.full((1, 3, 3, 1), 200, dtype=np.uint8)
+    np.testing.assert_array_equal(conv.max_pool(image, padding="same"), np.full((1, 2, 2, 1), 200))
+    np.testing.assert_array_equal(conv.average_pool(image, padding="same"), np.full((1, 2, 2, 1), 200))
+    np.testing.assert_array_equal(conv.convolve(image, np.ones((3, 3, 1, 1))), [[[[1800]]]])
+    broken = np.array([[np.nan, 1], [1, 1]]).reshape(1, 2, 2, 1)
+    assert np.isnan(conv.average_pool(broken)).all()
