@@ -81,18 +81,33 @@ class Descent:
     steps: int
 
 
+def falling(rate: float, update: int, *, decay: float) -> float:
+    """rate / (1 + decay * update): a learning rate that starts at `rate` and is half of it after 1 / decay updates."""
+    return rate / (1 + decay * update)
+
+
 def descend(
-    x: np.ndarray, y: np.ndarray, start: np.ndarray, *, batch: int, epochs: int, rate: float, rng: np.random.Generator
+    x: np.ndarray,
+    y: np.ndarray,
+    start: np.ndarray,
+    *,
+    batch: int,
+    epochs: int,
+    rate: float,
+    rng: np.random.Generator,
+    decay: float = 0.0,
 ) -> Descent:
     """Plain gradient descent with batches of `batch` samples.
 
     Args:
         x: inputs, (N, D).
         y: answers, (N,).
-        rate: learning rate, above 0.
+        rate: learning rate of the first update, above 0.
+        decay: how fast the rate falls, see `falling`; 0 keeps it.
     """
     path = [start]
     for _ in range(epochs):
         for chosen in batches(len(x), batch, rng):
-            path.append(path[-1] - rate * gradient(x[chosen], y[chosen], path[-1]))
+            now = falling(rate, len(path) - 1, decay=decay)
+            path.append(path[-1] - now * gradient(x[chosen], y[chosen], path[-1]))
     return Descent(np.stack(path), steps_per_epoch(len(x), batch))

@@ -18,6 +18,9 @@ RATE = 0.1
 EPOCHS, UPDATES = 60, 250
 """How far the curves go, by epoch and by update."""
 
+DECAY = 0.01
+"""Of the falling rate: half of it after 100 updates."""
+
 SHOWN = (1, 16, 256)
 DRAWS = 1000
 
@@ -64,10 +67,11 @@ def show(seed: int) -> Lesson:
                 "By epoch, by update",
                 (
                     "For the same epochs small batches are ahead at first, because they update more often. Update by "
-                    "update all go down alike, until the noise of the small ones keeps them where they are, unless the "
-                    "learning rate falls; but an update costs B samples. A batch in between is ahead in the end.",
+                    "update all go down alike, until the noise of the small ones keeps them where they are; but an "
+                    "update costs B samples. So with a constant learning rate a batch in between is ahead in the end. "
+                    "A rate that falls (dashed) brings even single samples to rest.",
                 ),
-                figures={"errors": errors(points, done)},
+                figures={"errors": errors(points, done, descend(points, 1, seed, DECAY))},
                 tables={"sizes": sizes_table(points, done)},
             ),
             Section(
@@ -83,10 +87,10 @@ def show(seed: int) -> Lesson:
     )
 
 
-def descend(points: Points, size: int, seed: int) -> Descent:
+def descend(points: Points, size: int, seed: int, decay: float = 0.0) -> Descent:
     rng = np.random.default_rng(seed)
     epochs = max(EPOCHS, -(-UPDATES // batches.steps_per_epoch(SAMPLES, size)))
-    return batches.descend(*points, START, batch=size, epochs=epochs, rate=RATE, rng=rng)
+    return batches.descend(*points, START, batch=size, epochs=epochs, rate=RATE, rng=rng, decay=decay)
 
 
 def steps_table() -> pd.DataFrame:
@@ -156,18 +160,24 @@ def above(points: Points, path: np.ndarray) -> np.ndarray:
     return np.array([batches.error(*points, weights) - least for weights in path])
 
 
-def errors(points: Points, done: dict[int, Descent]) -> Figure:
-    """Error by epoch, and error by update."""
-    figure, axes = canvas.panels(1, 2, width=4.2, height=3.2)
+def by_epoch(points: Points, descent: Descent) -> np.ndarray:
+    """The same at the start and after each epoch."""
+    return above(points, descent.path[: EPOCHS * descent.steps + 1 : descent.steps])
+
+
+def errors(points: Points, done: dict[int, Descent], falling: Descent) -> Figure:
+    """Error by epoch, and error by update; `falling` is one sample at a time with a falling rate."""
+    figure, axes = canvas.panels(1, 2, width=4.2, height=3.4)
     for (size, descent), colour in zip(done.items(), (*canvas.LINES, INK), strict=True):
-        by_epoch = above(points, descent.path[: EPOCHS * descent.steps + 1 : descent.steps])
-        axes[0].semilogy(by_epoch, color=colour, label=f"B = {size}")
+        axes[0].semilogy(by_epoch(points, descent), color=colour, label=f"B = {size}")
         axes[1].semilogy(above(points, descent.path[: UPDATES + 1]), color=colour)
+    axes[0].semilogy(by_epoch(points, falling), "--", color=ACCENT, label="B = 1, falling rate")
+    axes[1].semilogy(above(points, falling.path[: UPDATES + 1]), "--", color=ACCENT)
     for panel, unit, last in zip(axes, ("epoch", "update"), (EPOCHS, UPDATES), strict=True):
         panel.set(title=f"by {unit}", xlabel=unit, xlim=(0, last), ylim=(1e-7, 5))
         panel.grid(alpha=0.25)
     axes[0].set_ylabel("error above the least one")
-    axes[0].legend(fontsize=8, loc="lower left", ncols=2)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=8)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -81,3 +82,20 @@ def test_small_batches_are_nearer_after_one_epoch_and_restless_after_many() -> N
 
     assert distances(1, 1)[-1] < distances(256, 1)[-1] / 3
     assert distances(1, 200)[-256:].mean() > 10 * distances(256, 200)[-1]
+
+
+def test_a_falling_rate_is_that_of_keras() -> None:
+    theirs = keras.optimizers.schedules.InverseTimeDecay(0.5, decay_steps=1, decay_rate=0.125)
+    for update in (0, 1, 8, 1000):
+        assert b.falling(0.5, update, decay=0.125) == pytest.approx(float(theirs(update)), abs=1e-6)
+
+
+def test_a_falling_rate_brings_single_samples_to_rest() -> None:
+    best = np.linalg.lstsq(X, Y, rcond=None)[0]
+
+    def restlessness(decay: float) -> float:
+        rng = np.random.default_rng(0)
+        path = b.descend(X, Y, START, batch=1, epochs=40, rate=0.1, rng=rng, decay=decay).path
+        return float(np.linalg.norm(path[-256:] - best, axis=1).mean())
+
+    assert restlessness(0.01) < restlessness(0) / 3
