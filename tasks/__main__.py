@@ -26,6 +26,7 @@ STEPS = {
     "evaluate": "recipe",
     "explain": "recipe",
     "study": "study",
+    "lesson": "lesson",
     "register": "recipe",
     "promote": "recipe",
 }

@@ -283,12 +283,23 @@ class Study(Entry):
     recipes: Annotated[list[Name], Field(min_length=2)]
 
 
+class Lesson(Entry):
+    """A lesson of the course that can be shown; `tasks/lessons/<name>.py` tells it.
+
+    Args:
+        seed: of everything random in it; the same seed always gives the same pictures.
+    """
+
+    seed: Seed
+
+
 class Catalogue(Entry):
     sources: dict[Name, Source]
     datasets: dict[Name, Dataset]
     bases: dict[Name, Base] = {}
     recipes: dict[Name, Recipe]
     studies: dict[Name, Study] = {}
+    lessons: dict[Name, Lesson] = {}
 
     @model_validator(mode="after")
     def names_lead_somewhere(self) -> Self:
@@ -321,6 +332,9 @@ class Catalogue(Entry):
 
     def study(self, name: str) -> Study:
         return pick(name, self.studies, "study")
+
+    def lesson(self, name: str) -> Lesson:
+        return pick(name, self.lessons, "lesson")
 
 
 def known(name: str, names: Any, where: str) -> None:
@@ -398,7 +412,14 @@ def siblings(detail: ErrorDetails) -> list[str]:
     """The keys that would have been right at the place of an unknown one."""
     places_by_depth = {
         1: Catalogue,
-        3: {"sources": Source, "datasets": Dataset, "bases": Base, "recipes": Recipe, "studies": Study},
+        3: {
+            "sources": Source,
+            "datasets": Dataset,
+            "bases": Base,
+            "recipes": Recipe,
+            "studies": Study,
+            "lessons": Lesson,
+        },
     }
     parts = [str(part) for part in detail["loc"]]
     entry: Any = places_by_depth.get(len(parts))

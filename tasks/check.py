@@ -1,30 +1,33 @@
-"""check: whether every recipe of the catalogue could run, found out without data."""
+"""check: whether every recipe and lesson of the catalogue could run, found out without data."""
 
 from __future__ import annotations
 
 import importlib.util
 
 import models
-from tasks import catalogue, encoding, problems, trainer
+from tasks import catalogue, encoding, lessons, problems, trainer
 from tasks.catalogue import Catalogue, Dataset, Recipe
 from tasks.errors import BadRequest, MiarError
 from tasks.evaluate import check_gate
 
 
 def check() -> None:
-    """Read params.yaml, and build the network of every recipe with the values that it fixes.
+    """Read params.yaml, import every lesson, and build every recipe's network with the values that it fixes.
 
     Raises:
-        BadRequest: for the first recipe that could not run, named.
+        BadRequest: for the first recipe or lesson that could not run, named.
     """
     known = catalogue.load()
     check_sources(known)
+    for name in known.lessons:
+        lessons.load(name)
     for name, recipe in known.recipes.items():
         try:
             check_recipe(recipe, known.dataset(recipe.dataset))
         except MiarError as error:
             raise BadRequest(f"recipes.{name}: {error}") from error
-    print(f"{len(known.sources)} sources, {len(known.datasets)} datasets, {len(known.recipes)} recipes are sound")
+    counts = {kind: len(getattr(known, kind)) for kind in ("sources", "datasets", "recipes", "lessons")}
+    print(", ".join(f"{count} {kind}" for kind, count in counts.items()) + " are sound")
 
 
 def check_sources(known: Catalogue) -> None:

@@ -63,6 +63,10 @@ def evaluated(recipe: str) -> Path:
     return DATA / "evaluated" / recipe
 
 
+def lesson(name: str) -> Path:
+    return DATA / "lessons" / name
+
+
 def registered(recipe: str) -> Path:
     return DATA / "registered" / recipe
 

@@ -133,6 +133,16 @@ class Explained(Receipt):
     facts: dict[str, float]
 
 
+class Taught(Receipt):
+    """`digest` is over the pictures and tables, whose names are listed; `seed` is that of all randomness in them."""
+
+    step = "lesson"
+    title: str
+    seed: int
+    pictures: list[str]
+    tables: list[str]
+
+
 class Registered(Receipt):
     step = "register"
     command = ".venv/bin/python -m tasks register {name}"

@@ -53,6 +53,12 @@ def test_the_projects_own_is_sound() -> None:
         ("  cnn_digits:", "  CNN:", r"should match pattern"),
         ("  mlp_digits:", "  cnn_digits:", r"the key 'cnn_digits' twice, line \d+"),
         ("recipes:", "recipes: [", r"must be plain YAML"),
+        (
+            "perceptron: {seed: 0}",
+            "perceptron: {sed: 0}",
+            r"`lessons.perceptron.sed` is not a known key; did you mean 's",
+        ),
+        ("perceptron: {seed: 0}", "perceptron: {seed: -1}", r"`lessons.perceptron.seed`: .*greater than or equal to 0"),
         ("samples: 1797", "samples: !!python/object:os.system {}", r"must be plain YAML"),
         ("digits.csv:", "../digits.csv:", r"file's name without a folder"),
         ("https://storage", "http://storage", r"`sources.mnist.origins.official`"),
