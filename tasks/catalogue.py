@@ -186,13 +186,14 @@ class Search(Entry):
     """How hyperparameters that the recipe leaves open are chosen.
 
     Args:
-        tuner: Keras Tuner's random, bayesian or hyperband.
+        tuner: Keras Tuner's random, bayesian or hyperband, or genetic, whose population is a quarter of the trials
+            (3 to 20 individuals). The first trial of each is the architecture's defaults.
         trials: how many are tried; 0 keeps the architecture's defaults. Hyperband decides it by itself.
         epochs: of a trial; of the longest one with hyperband.
         objective: metric of the validation samples to choose by.
     """
 
-    tuner: Literal["random", "bayesian", "hyperband"] = "random"
+    tuner: Literal["random", "bayesian", "hyperband", "genetic"] = "random"
     trials: Annotated[Whole, Field(ge=0, le=1000)] | None = None
     epochs: Annotated[Whole, Field(ge=1, le=1000)]
     objective: Annotated[str, Field(pattern=r"^val_[a-z_]+$")]

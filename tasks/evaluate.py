@@ -12,7 +12,7 @@ from tasks import bases, catalogue, pictures, places, prepared, problems, record
 from tasks.catalogue import Recipe
 from tasks.errors import BadRequest
 from tasks.problems import Exam, Problem
-from tasks.receipts import Evaluated, Trained, digest_files
+from tasks.receipts import Evaluated, Trained, Tuned, digest_files
 
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.parquet"
@@ -71,4 +71,20 @@ def report(name: str, exam: Exam, folder: Path) -> str:
     scores = pd.DataFrame({"score": list(exam.scores), "value": list(exam.scores.values())})
     shown = [pictures.picture(path, path.stem.replace("_", " ")) for path in sorted(folder.glob("pictures/*.png"))]
     tables = [f"<h2>{title}</h2>{pictures.table(table)}" for title, table in exam.tables.items()]
-    return pictures.page(f"Evaluation of {name}", pictures.table(scores), *tables, *shown)
+    return pictures.page(f"Evaluation of {name}", pictures.table(scores), *tables, *shown, search(name))
+
+
+def search(name: str) -> str:
+    """What the search for the hyperparameters has found, beside the architecture's defaults."""
+    folder, tuned = places.tuned(name), Tuned.read(places.tuned(name))
+    if not tuned.trials:
+        return "<h2>Search</h2><p>There was none: the architecture's defaults and what the recipe fixes.</p>"
+    trials = pd.read_csv(folder / "trials.csv")
+    rows = {
+        "the defaults": trials[trials["defaults"]],
+        "the best": trials[trials["trial"] == int(tuned.best_trial or 0)],
+    }
+    found = pd.concat([rows.tail(1).assign(which=which) for which, rows in rows.items()])
+    told = found[["which", *found.columns.drop("which")]].dropna(axis="columns", how="all")
+    shown = [pictures.picture(folder / f"{one}.png", one) for one in ("trials", "space")]
+    return f"<h2>Search, {tuned.tuner}, {tuned.trials} trials</h2>{pictures.table(told)}{''.join(shown)}"

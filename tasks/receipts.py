@@ -86,11 +86,14 @@ class Prepared(Receipt):
 
 
 class Tuned(Receipt):
+    """`default_score` is what the architecture's defaults reached; None where they were not tried, or failed."""
+
     step = "tune"
     tuner: str
     trials: int
     best_trial: str | None
     best_score: float | None
+    default_score: float | None = None
     hyperparameters: dict[str, int | float | str | bool]
 
 

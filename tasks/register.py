@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ def record(client: Any, name: str, recipe: Recipe, identity: str) -> tuple[int, 
         history = pd.read_csv(places.trained(name) / "history.csv")
         tracking.log(client, run, params=params(name, recipe), history=history, tags=tags)
         tracking.log_files(client, run, files(name, recipe))
+        tracking.delete_trials(client, name, registry.IDENTITY, identity)  # of runs that never became this version
+        tracking.log_trials(client, run, trials(name))
         where = places.prepared(recipe.dataset).relative_to(places.DATA.parent).as_posix()
         digest = tags[f"dvc.data.{recipe.dataset}"]
         tracking.log_data(client, run, name=recipe.dataset, digest=digest, where=where)
@@ -156,6 +159,17 @@ def params(name: str, recipe: Recipe) -> dict[str, Any]:
     return {"dataset": recipe.dataset, "model": recipe.model, "base": recipe.base, **settings, **chosen}
 
 
+def trials(name: str) -> Iterator[tracking.Trial]:
+    """The search's trials, every value as trials.csv has it; a cell without one is no param."""
+    table = pd.read_csv(places.tuned(name) / "trials.csv", dtype=str, keep_default_na=False)
+    for row in table.to_dict("records"):
+        known = {str(key): value for key, value in row.items() if value}
+        number, score, status = int(known.pop("trial")), known.pop("score", None), known.pop("status")
+        tags = {"defaults": known.pop("defaults")}
+        done = score is not None and status == "COMPLETED"
+        yield tracking.Trial(number, float(str(score)) if done else None, known, tags)
+
+
 def files(name: str, recipe: Recipe) -> dict[str, list[Path]]:
     """What is kept beside the network, by folder."""
     evaluated, tuned, explained = places.evaluated(name), places.tuned(name), places.explained(name)
@@ -164,7 +178,7 @@ def files(name: str, recipe: Recipe) -> dict[str, list[Path]]:
             *(evaluated / one for one in ("report.html", "metrics.json", "predictions.parquet")),
             *sorted(evaluated.glob("tables/*.csv")),
         ],
-        "pictures": [*sorted(evaluated.glob("pictures/*.png")), tuned / "trials.png"],
+        "pictures": [*sorted(evaluated.glob("pictures/*.png")), tuned / "trials.png", tuned / "space.png"],
         "explained": sorted(explained.glob("pictures/*.png")),
         "search": [tuned / "trials.csv", tuned / "hyperparameters.json"],
         "training": [places.trained(name) / "history.csv"],

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 import models
 from models.spec import Spec
-from tasks import bases, catalogue, pictures, places, prepared, trainer
+from tasks import bases, catalogue, genetic, importance, pictures, places, prepared, trainer
 from tasks.catalogue import Recipe
 from tasks.errors import MiarError
 from tasks.prepared import Split
@@ -46,11 +46,12 @@ def tune(name: str) -> Tuned:
     open_ones = [parameter for parameter in defaults if parameter not in recipe.hyperparameters]
     if recipe.search.trials == 0 or not open_ones:
         print(f"nothing to search: {len(open_ones)} hyperparameters keep their defaults", flush=True)
-        return write(name, recipe, defaults, pd.DataFrame(columns=["trial", "score"]))
+        return write(name, recipe, defaults, pd.DataFrame(columns=["trial", "score", "defaults"]))
     scratch = places.SCRATCH / "tuning" / fingerprint(recipe, data.digest)
     scratch.mkdir(parents=True, exist_ok=True)
     with FileLock(scratch.with_suffix(".lock")):
         trials = search(recipe, spec, scratch)
+        trials["defaults"] = [defaults.items() <= values.items() for values in trials["hyperparameters"]]
         best = best_trial(trials, recipe.search.objective)
         receipt = write(name, recipe, {**defaults, **best["hyperparameters"]}, trials)
         shutil.rmtree(scratch)
@@ -59,7 +60,8 @@ def tune(name: str) -> Tuned:
 
 def fingerprint(recipe: Recipe, data: str) -> str:
     """Hash of all that a search depends on, so that a changed input never resumes a stale one."""
-    code = [Path(models.__file__).with_name(f"{recipe.model}.py"), Path(trainer.__file__), Path(__file__)]
+    used = (trainer.__file__, genetic.__file__, __file__)
+    code = [Path(models.__file__).with_name(f"{recipe.model}.py"), *map(Path, used)]
     parts = sorted(Path(models.__file__).parent.glob("parts/*.py"))
     settings, start = recipe.model_dump(mode="json", exclude={"gate"}), bases.digest(recipe.base)
     facts = [settings, start, data, *(digest_file(path) for path in code + parts)]
@@ -106,13 +108,24 @@ class Trial(keras_tuner.HyperModel):
 
 
 def seeded(kind: type[keras_tuner.Tuner], seed: int) -> type[keras_tuner.Tuner]:
-    """`kind` with a seed for each trial, and with faults of the machine told apart from bad hyperparameters.
+    """`kind` with the defaults first, a seed for each trial, and faults of the machine told apart from bad trials.
 
     Keras Tuner seeds the choice of hyperparameters but no trial's weights, and takes a full disk for a
     trial that failed.
     """
 
     class Seeded(kind):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            let_defaults_be_first(self.oracle)
+
+        def pre_create_trial(self) -> None:
+            """Set what Bayesian draws from, and the order it learns in, as if the search had not been killed before."""
+            trials = self.oracle.trials
+            self.oracle.trials = {name: trials[name] for name in sorted(trials, key=int)}
+            if hasattr(self.oracle, "_random_state"):
+                self.oracle._random_state.seed([self.oracle.seed, len(trials)])
+
         def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
             print(f"trial {int(trial.trial_id) + 1}  {shown(trial.hyperparameters.values)}", flush=True)
             number = np.random.SeedSequence([seed, int(trial.trial_id)]).generate_state(1)[0]
@@ -125,6 +138,20 @@ def seeded(kind: type[keras_tuner.Tuner], seed: int) -> type[keras_tuner.Tuner]:
                 raise keras_tuner.errors.FatalError(f"{type(error).__name__}: {error}") from error
 
     return Seeded
+
+
+def let_defaults_be_first(oracle: keras_tuner.Oracle) -> None:
+    """Let the first values that `oracle` would draw at random be the architecture's defaults.
+
+    All kinds of search begin with random ones, Hyperband with those of its first and shortest round, in which the
+    defaults then compete as any other do: they get more epochs where they are among the best.
+    """
+    draw = oracle._random_values
+
+    def drawn() -> dict[str, Any] | None:
+        return draw() if oracle.start_order else genetic.defaults(oracle.get_space().space)
+
+    oracle._random_values = drawn
 
 
 def shown(values: dict[str, Any]) -> str:
@@ -141,6 +168,7 @@ def make_tuner(recipe: Recipe, trial: Trial, scratch: Path) -> keras_tuner.Tuner
     kinds: dict[str, tuple[type[keras_tuner.Tuner], dict[str, Any]]] = {
         "random": (keras_tuner.RandomSearch, {"max_trials": search.trials}),
         "bayesian": (keras_tuner.BayesianOptimization, {"max_trials": search.trials}),
+        "genetic": (genetic.Genetic, {"max_trials": search.trials}),
         "hyperband": (keras_tuner.Hyperband, {"max_epochs": search.epochs}),
     }
     kind, limits = kinds[search.tuner]
@@ -203,14 +231,24 @@ def best_trial(trials: pd.DataFrame, objective: str) -> dict[str, Any]:
     return {str(name): value for name, value in ordered.iloc[0].items()}
 
 
+def default_score(trials: pd.DataFrame) -> float | None:
+    """What the defaults reached, in the longest trial that had them; None if they were not tried or failed."""
+    found = trials[trials["defaults"].astype(bool) & trials["score"].notna()]
+    return float(found["score"].iloc[-1]) if len(found) else None
+
+
 def write(name: str, recipe: Recipe, hyperparameters: dict[str, Any], trials: pd.DataFrame) -> Tuned:
-    """Write the step's folder: hyperparameters.json, trials.csv, trials.png and the receipt."""
-    best = best_trial(trials, recipe.search.objective) if len(trials) else None
+    """Write the step's folder: hyperparameters.json, trials.csv, trials.png, space.png and the receipt."""
+    objective = recipe.search.objective
+    best = best_trial(trials, objective) if len(trials) else None
+    table = flat(trials)
     with places.whole_folder(places.tuned(name)) as folder:
         text = json.dumps(hyperparameters, indent=2, sort_keys=True)
         (folder / "hyperparameters.json").write_text(text + "\n", encoding="utf-8")
-        flat(trials).to_csv(folder / "trials.csv", index=False)
-        pictures.trials(flat(trials), recipe.search.objective).savefig(folder / "trials.png")
+        told = table.assign(defaults=table["defaults"].map({True: "true", False: "false"}))
+        told.to_csv(folder / "trials.csv", index=False)
+        pictures.trials(table, objective).savefig(folder / "trials.png")
+        pictures.space(table, objective, importance.of(table)).savefig(folder / "space.png")
         return Tuned(
             name=name,
             digest=digest_files(folder, OUTPUTS),
@@ -218,13 +256,14 @@ def write(name: str, recipe: Recipe, hyperparameters: dict[str, Any], trials: pd
             trials=len(trials),
             best_trial=str(best["trial"]) if best else None,
             best_score=float(best["score"]) if best else None,
+            default_score=default_score(trials),
             hyperparameters=hyperparameters,
         ).write(folder)
 
 
 def flat(trials: pd.DataFrame) -> pd.DataFrame:
-    """Trials with a column for each hyperparameter."""
+    """Trials with a column for each hyperparameter; empty where a trial has none of that name."""
     if trials.empty:
         return trials
-    values = pd.DataFrame(list(trials["hyperparameters"]), index=trials.index)
+    values = pd.DataFrame(list(trials["hyperparameters"]), index=trials.index, dtype=object)  # 16 stays 16 beside none
     return pd.concat([trials.drop(columns="hyperparameters"), values], axis=1)

@@ -68,9 +68,16 @@ def made_good(place: Place, recipe: str) -> list[str]:
     with closing(sqlite3.connect(place.database)) as connection:
         (versions,) = connection.execute("SELECT count(*) FROM model_versions").fetchone()
         query = "SELECT count(*) FROM runs JOIN experiments USING (experiment_id) WHERE status = 'RUNNING' AND {} = ?"
+        below = (
+            "SELECT count(*) FROM tags AS child JOIN runs USING (run_uuid) WHERE key = 'mlflow.parentRunId' AND "
+            "lifecycle_stage = 'active' AND child.value NOT IN (SELECT run_id FROM model_versions)"
+        )
+        (astray,) = connection.execute(below).fetchone()
         (running,) = connection.execute(query.format("experiments.name"), [recipe]).fetchone()
     if versions != 1:
         wrong.append(f"{versions} versions of one network")
+    if astray:
+        wrong.append(f"{astray} runs of trials are no version's")
     if running:
         wrong.append(f"{running} runs that nobody works at are RUNNING")
     if invariants.named(place.database, recipe).get("champion") != 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -212,6 +213,85 @@ class TestRegister:
         with pytest.raises(Unavailable, match=r"MLflow must answer at MLFLOW_TRACKING_URI \(http://127.0.0.1:9\)"):
             register.register(NAME)
         assert not places.registered(NAME).exists()
+
+
+class TestTrials:
+    """A search's trials are children of the run of the version that came of it."""
+
+    def test_are_runs_below_the_version_s(self, bench: Bench) -> None:
+        searched(bench)
+        receipt = register.register(NAME)
+        first, second, third = children()
+        assert {run.data.tags["mlflow.parentRunId"] for run in (first, second, third)} == {receipt.run_id}
+        assert [run.info.status for run in (first, second, third)] == ["FINISHED", "FAILED", "FINISHED"]
+        assert [run.info.run_name for run in (first, second, third)] == ["trial 1", "trial 2", "trial 3"]
+        assert [run.data.metrics for run in (first, second, third)] == [{"score": 0.5}, {}, {"score": 0.25}]
+        assert [run.data.tags["defaults"] for run in (first, second, third)] == ["true", "false", "false"]
+        assert first.data.params == {"units": "16", "learning_rate": "0.001"}
+        assert third.data.params == {"units": "16", "learning_rate": "0.0001", "kind": "None", "width": "8"}
+        assert first.info.end_time is not None
+
+    def test_are_there_once_however_often_it_is_registered(self, bench: Bench) -> None:
+        searched(bench)
+        register.register(NAME)
+        before = [run.info.run_id for run in children()]
+        register.register(NAME)
+        assert [run.info.run_id for run in children()] == before
+
+    @pytest.mark.parametrize("moment", ["log_network", "log_data"])
+    def test_of_a_register_that_failed_are_not_left(self, bench: Bench, moment: str) -> None:
+        searched(bench)
+        with bench.monkeypatch.context() as patch:
+            patch.setattr(tracking, moment, forbidden)
+            with pytest.raises(AssertionError):
+                register.register(NAME)
+        assert len(children()) == 3
+        client = tracking.connect()
+        dead = children()[0].data.tags["mlflow.parentRunId"]
+        left = {"mlflow.parentRunId": dead, tracking.HOST: socket.gethostname(), "trial": "4"}
+        client.create_run(tracking.experiment(client, NAME), tags=left)  # as a kill between two calls would leave it
+        receipt = register.register(NAME)
+        assert [run.data.tags["trial"] for run in children()] == ["1", "2", "3"]
+        assert {run.data.tags["mlflow.parentRunId"] for run in children()} == {receipt.run_id}
+        assert not client.search_runs([tracking.experiment(client, NAME)], "attributes.status = 'RUNNING'", 3)
+
+    def test_of_another_version_stay(self, bench: Bench) -> None:
+        searched(bench)
+        register.register(NAME)
+        searched(bench, train={"seed": 2})
+        assert register.register(NAME).version == 2
+        assert len(children()) == 6
+
+    def test_and_the_defaults_are_in_the_report(self, bench: Bench) -> None:
+        trained(bench)
+        assert "There was none: the architecture" in (places.evaluated(NAME) / "report.html").read_text()
+        searched(bench)
+        part = evaluate.search(NAME)
+        assert "<h2>Search, random, 3 trials</h2>" in part
+        cells = [row.split("</td>") for row in part.split("<tr>")[1:] if "<td>" in row]
+        shown = [[cell.split("<td>")[-1] for cell in row[:4]] for row in cells]
+        assert shown == [["the defaults", "1", "COMPLETED", "0.5000"], ["the best", "3", "COMPLETED", "0.2500"]]
+        assert part.count("data:image/png;base64,") == 2
+
+
+def searched(bench: Bench, **changes: dict[str, Any]) -> None:
+    """Trained as before, with a search's results beside it."""
+    trained(bench, **changes)
+    best = {"units": 16, "learning_rate": 1e-4, "kind": "None", "width": 8}
+    rows = [
+        (1, "COMPLETED", 0.5, None, {"units": 16, "learning_rate": 1e-3}, True),
+        (2, "FAILED", None, None, {"units": 16, "learning_rate": 1e-2}, False),
+        (3, "COMPLETED", 0.25, None, best, False),
+    ]
+    columns = ["trial", "status", "score", "epochs", "hyperparameters", "defaults"]
+    tune.write(NAME, bench.set(search={"trials": 3}, **changes), best, pd.DataFrame(rows, columns=columns))
+
+
+def children() -> list[Any]:
+    """The runs of trials that are not deleted, in order."""
+    client = tracking.connect()
+    found = client.search_runs([tracking.experiment(client, NAME)], "tags.trial LIKE '%'")
+    return sorted(found, key=lambda run: (run.info.start_time, run.data.tags["trial"]))
 
 
 class TestPromote:

@@ -1,4 +1,4 @@
-"""The search: three tuners, pins that hold, the same choice every time, and a kill that costs one trial."""
+"""The search: four tuners, the defaults first, pins that hold, the same choice always, a kill that costs one trial."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def trials() -> pd.DataFrame:
     [
         {"tuner": "random", "trials": 3},
         {"tuner": "bayesian", "trials": 3},
+        {"tuner": "genetic", "trials": 4},
         {"tuner": "hyperband", "trials": None, "epochs": 3},
     ],
     ids=lambda search: search["tuner"],
@@ -43,7 +44,15 @@ def test_every_tuner_chooses_the_best_trial(bench: Bench, search: dict[str, Any]
     assert chosen["units"] == 16
     assert chosen["learning_rate"] == pytest.approx(best["learning_rate"])
     assert table["learning_rate"].nunique() > 1
-    assert (places.tuned("mlp_digits") / "trials.png").stat().st_size > 5000
+    first = table.iloc[0]
+    assert (first["learning_rate"], first["dropout"], first["defaults"]) == (1e-3, 0.0, True)
+    mine = table[table["defaults"]]
+    assert set(mine["learning_rate"]) == {1e-3}
+    assert receipt.default_score == mine["score"].iloc[-1]
+    assert mine["epochs"].fillna(0).is_monotonic_increasing, "with Hyperband they go on where they win a round"
+    assert len(mine) == 1 or search["tuner"] == "hyperband"
+    for name in ("trials.png", "space.png"):
+        assert (places.tuned("mlp_digits") / name).stat().st_size > 5000
     assert not [path for path in (places.SCRATCH / "tuning").iterdir() if path.is_dir()]
 
 
@@ -58,8 +67,15 @@ def test_no_trials_keep_the_defaults(bench: Bench) -> None:
     bench.set(search={"trials": 0})
     receipt = tune.tune("mlp_digits")
     assert receipt.trials == 0
-    assert receipt.best_score is None
+    assert (receipt.best_score, receipt.default_score) == (None, None)
+    assert list(trials().columns) == ["trial", "score", "defaults"]
     assert receipt.hyperparameters == {"units": 16, "layers": 1, "dropout": 0.0, "learning_rate": 1e-3}
+
+
+def test_values_keep_their_kind_where_a_trial_has_none() -> None:
+    values = [{"units": 16, "bias": True}, {"units": 32, "width": 8}]
+    table = tune.flat(pd.DataFrame({"trial": [1, 2], "hyperparameters": values}))
+    assert table.to_csv(index=False).splitlines() == ["trial,units,bias,width", "1,16,True,", "2,32,,8"]
 
 
 def test_a_stopped_search_goes_on_and_ends_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,6 +128,7 @@ def test_a_trial_that_diverges_is_passed_over(bench: Bench, monkeypatch: pytest.
     receipt = tune.tune("mlp_digits")
     assert list(trials()["status"]) == ["FAILED", "COMPLETED", "COMPLETED"]
     assert receipt.best_trial in {"2", "3"}
+    assert receipt.default_score is None, "the first is the defaults"
 
 
 def test_a_fault_of_the_machine_is_no_bad_trial(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
