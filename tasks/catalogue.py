@@ -378,7 +378,7 @@ def load(path: Path = places.PARAMS) -> Catalogue:
         raise BadRequest(f"{path.name}: {'; '.join(readable(error))}") from None
 
 
-class StrictLoader(yaml.SafeLoader):
+class StrictLoader(yaml.CSafeLoader):
     """Plain YAML, in which a key given twice is an error and not a silent choice of the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -10,7 +10,7 @@ import keras_tuner
 import numpy as np
 import yaml
 
-from models.spec import Spec
+from models.spec import Input, Spec
 from tasks import places
 from tasks.catalogue import Recipe
 
@@ -26,7 +26,7 @@ def block(language: str, word: str) -> str:
 def test_the_architecture_in_ten_lines_is_one() -> None:
     module = ModuleType("softmax")
     exec(block("python", "def build"), module.__dict__)  # noqa: S102, the README's own code
-    spec = Spec((8, 8, 1), "uint8", tuple("0123456789"))
+    spec = Spec({"image": Input((8, 8, 1), "uint8")}, tuple("0123456789"))
     hp = keras_tuner.HyperParameters()
     model = module.build(spec, hp)
     assert model.count_params() == 650

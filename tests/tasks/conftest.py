@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.spec import Spec
-from tasks import catalogue, examine, places, prepared
+from tasks import catalogue, encoding, examine, places, prepare, prepared
 from tasks.catalogue import Recipe
 from tasks.outside import versioning
 from tasks.prepared import Split
@@ -42,6 +42,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 RECIPE = {
     "dataset": "digits",
     "model": "mlp",
+    "base": "scratch",
     "hyperparameters": {"layers": 1, "units": 16},
     "search": {"tuner": "random", "trials": 2, "epochs": 2, "objective": "val_loss"},
     "train": {"epochs": 6, "batch_size": 16, "seed": 0},
@@ -89,12 +90,11 @@ class Bench:
                 line += 150
             for name, array in zip(prepared.files(part), (samples, answers, np.arange(count)), strict=True):
                 np.save(folder / name, array)
-        spec = '{"problem": "classification", "input_shape": [8, 8, 1], "input_dtype": "uint8", "classes": %s}'
-        (folder / "spec.json").write_text(spec % str(list("0123456789")).replace("'", '"'), encoding="utf-8")
-        files = ["spec.json", *(name for part in prepared.SPLITS for name in prepared.files(part))]
+        prepare.write_spec(encoding.spec(PROJECT.dataset("digits")), "classification", folder)
+        (folder / prepared.VOCABULARY).write_text("[]", encoding="utf-8")
         return Prepared(
             name="digits",
-            digest=digest_files(folder, files),
+            digest=digest_files(folder, prepared.all_files()),
             samples={"train": 200, "validation": 60, "test": 60},
             exam=digest_files(folder, prepared.files("test")),
         ).write(folder)

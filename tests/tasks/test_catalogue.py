@@ -28,7 +28,7 @@ def changed(old: str, new: str, folder: Path) -> Path:
 def test_the_projects_own_is_sound() -> None:
     known = catalogue.load()
     assert {"cnn_digits", "mlp_digits", "cnn_mnist"} <= set(known.recipes)
-    assert all(name == f"{recipe.model}_{recipe.dataset}" for name, recipe in known.recipes.items())
+    assert all(name.startswith(f"{recipe.model}_{recipe.dataset}") for name, recipe in known.recipes.items())
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,20 @@ def test_the_projects_own_is_sound() -> None:
         ("epochs: 40", "epochs: 40.5", r"`recipes.cnn_digits.train.epochs`: .*integer"),
         ("epochs: 40", "epochs: true", r"`recipes.cnn_digits.train.epochs`: .*Received: 'True'"),
         ("at_least: 0.96", "at_least: .nan", r"`recipes.cnn_digits.gate.at_least`: .*finite number"),
-        ("model: cnn", "model: cnnn", r"`recipes.cnn_digits.model` must be one of cnn, mlp. Received: 'cnnn'"),
-        ("dataset: digits", "dataset: digit", r"`recipes.cnn_digits.dataset` must be one of digits, mnist."),
-        ("source: digits", "source: nowhere", r"`datasets.digits.source` must be one of digits, mnist."),
+        ("model: cnn", "model: cnnn", r"`recipes.cnn_digits.model` must be one of .*cnn, .*mlp.* Received: 'cnnn'"),
+        (
+            "dataset: digits",
+            "dataset: digit",
+            r"`recipes.cnn_digits.dataset` must be one of .*digits, .*mnist.*'digit'",
+        ),
+        ("source: digits", "source: nowhere", r"`datasets.digits.source` must be one of .*digits, .*mnist.*'nowhere'"),
         ("tuner: hyperband,", "tuner: hyperband, trials: 3,", r"`trials` must be left out with tuner hyperband"),
         ("trials: 3, ", "", r"`trials` is needed with tuner random"),
-        ("tuner: random", "tuner: grid", r"`recipes.cnn_digits.search.tuner`: .*'random', 'bayesian' or 'hyperband'"),
+        (
+            "tuner: random",
+            "tuner: grid",
+            r"`recipes.cnn_digits.search.tuner`: .*'random', 'bayesian', 'hyperband' or 'genetic'",
+        ),
         ("test: 0.2", "test: 1.5", r"`datasets.digits.test`"),
         ("  cnn_digits:", "  ../cnn:", r"should match pattern"),
         ("  cnn_digits:", "  CNN:", r"should match pattern"),

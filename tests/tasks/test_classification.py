@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from models.spec import Spec
+from models.spec import Input, Spec
 from tasks.errors import BadData
 from tasks.prepared import Split
 from tasks.problems import classification
 
-SPEC = Spec((2, 2, 1), "uint8", ("cat", "dog", "owl"))
+SPEC = Spec({"image": Input((2, 2, 1), "uint8")}, ("cat", "dog", "owl"))
 ANSWERS = np.array([0, 0, 0, 1, 1, 2], dtype=np.int32)
 GIVEN = np.array(
     [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.1, 0.9, 0.0], [0.5, 0.4, 0.1], [0.2, 0.2, 0.6]],

