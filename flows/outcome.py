@@ -82,7 +82,8 @@ class Outcome:
     def pictures(self) -> list[Path]:
         drawn = [self.folder / step / self.recipe / "pictures" for step in ("evaluated", "explained")]
         found = [picture for folder in drawn for picture in sorted(folder.glob("*.png"))]
-        return [*found, *(self.folder / "tuned" / self.recipe).glob("trials.png"), *self.gate_files("gate.png")]
+        searched = [self.folder / "tuned" / self.recipe / name for name in ("trials.png", "space.png")]
+        return [*found, *filter(Path.is_file, searched), *self.gate_files("gate.png")]
 
     def gate_files(self, name: str) -> list[Path]:
         """A file of the gate's report, if the gate was asked."""

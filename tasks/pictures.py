@@ -158,7 +158,8 @@ class Coordinate:
         for value in found[1:-1]:
             if all(abs(order[value] - order[other]) > 0.14 for other in chosen):
                 chosen.append(value)
-        return [(order[value], f"{value:.3g}" if value < 1e4 else f"{value:.0f}") for value in dict.fromkeys(chosen)]
+        texts = {value: f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}" for value in chosen}
+        return [(order[value], text) for value, text in texts.items()]
 
     @classmethod
     def named(cls, values: pd.Series) -> Coordinate:

@@ -86,7 +86,10 @@ class Prepared(Receipt):
 
 
 class Tuned(Receipt):
-    """`default_score` is what the architecture's defaults reached; None where they were not tried, or failed."""
+    """`default_score` is what the architecture's defaults reached; None where they were not tried, or failed.
+
+    With hyperband that may be after fewer epochs than the best trial's; trials.csv says how many.
+    """
 
     step = "tune"
     tuner: str
