@@ -94,8 +94,9 @@ def subject_of(name: str) -> Subject:
 
 
 def images(subject: Subject) -> Look:
-    """What the network sees in an image, for a network of one image that names a class."""
-    if set(subject.spec.inputs) != {"image"} or not subject.spec.classes:
+    """What the network sees in an image, for a network of one image that only names a class."""
+    spec = subject.spec
+    if set(spec.inputs) != {"image"} or not spec.classes or spec.number:
         return Look({}, {})
     return Look(*insides.look(subject.network, subject.exam, subject.given, subject.spec))
 

@@ -25,10 +25,12 @@ def grad_cam(model: keras.Model, samples: np.ndarray, classes: np.ndarray, *, la
     """
     copy = twin(model)
     tensor = copy.get_layer(layer or last_maps(copy)).output
-    before, behind = keras.Model(copy.inputs, tensor), keras.Model(tensor, copy.output)
-    maps = before.predict(np.asarray(samples, dtype=np.float32), verbose=0)
+    before = keras.Model(copy.inputs, tensor)
+    behind = keras.Model([tensor, *copy.inputs], copy.output)  # other branches may begin at the image
+    images = np.asarray(samples, dtype=np.float32)
+    maps = before.predict(images, verbose=0)
     chosen = np.eye(copy.output.shape[-1], dtype=np.float32)[classes]
-    _, slope = gradient(lambda x: ops.sum(behind(x, training=False) * chosen, axis=-1), maps)
+    _, slope = gradient(lambda x: ops.sum(behind([x, images], training=False) * chosen, axis=-1), maps)
     weights = slope.mean(axis=(1, 2))  # (B, maps), equation 1
     return enlarged(np.maximum(np.einsum("bhwc,bc->bhw", maps, weights), 0), samples.shape[1:3])
 
