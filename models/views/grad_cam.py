@@ -30,7 +30,9 @@ def grad_cam(model: keras.Model, samples: np.ndarray, classes: np.ndarray, *, la
     images = np.asarray(samples, dtype=np.float32)
     maps = before.predict(images, verbose=0)
     chosen = np.eye(copy.output.shape[-1], dtype=np.float32)[classes]
-    _, slope = gradient(lambda x: ops.sum(behind([x, images], training=False) * chosen, axis=-1), maps)
+    _, slope = gradient(
+        lambda x: ops.sum(behind([x, ops.convert_to_tensor(images)], training=False) * chosen, axis=-1), maps
+    )
     weights = slope.mean(axis=(1, 2))  # (B, maps), equation 1
     return enlarged(np.maximum(np.einsum("bhwc,bc->bhw", maps, weights), 0), samples.shape[1:3])
 
