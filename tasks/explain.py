@@ -158,7 +158,7 @@ def draw_worth(scores: dict[str, float], metric: str) -> Figure:
     )
     axes.bar_label(bars, fmt=" %.3f")
     axes.margins(x=0.12)
-    axes.set(title="What each input is worth: the score when it comes from another sample", xlabel=metric)
+    axes.set(title="The score when an input comes from another sample", xlabel=metric)
     return figure
 
 
