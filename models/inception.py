@@ -9,7 +9,7 @@ the paper: one classifier, not three.
 
 Input shape: (B, H, W, C), uint8, 0 to 255; scaled to 0..1 inside.
 Output shape: (B, K), probabilities.
-Score: not yet measured.
+Score: accuracy 0.972 on 359 digits of 8x8 (recipe inception_digits, 44 s on 2 busy CPU cores).
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ unit. The course draws this network and gives no numbers; the widths are ours.
 Input shape: `numbers` (B, D), float32; `categories` (B, M), int32; `words` (B, T), int32, 0 behind the end;
 `image` (B, H, W, C), uint8, H and W at least 8.
 Output shape: (B, 1), the number in its own unit.
-Score: not yet measured.
+Score: mean absolute percentage error 5.7 on 800 generated garments, of which 3.2 is chance (recipe
+mlp_rnn_cnn_clothes, 40 epochs, 74 s on 2 CPU cores); 51 to 91 when any one input comes from another garment.
 """
 
 from __future__ import annotations
