@@ -10,10 +10,9 @@ pooling for trainable subsampling, 3x3 kernels for 5x5, softmax for radial basis
 
 Input shape: (B, H, W, C), uint8, 0 to 255; scaled to 0..1 inside. The course scales outside the network.
 Output shape: (B, K), probabilities.
-Score: accuracy 0.991 on MNIST's 10,000 (recipe cnn_mnist, 10 epochs, 84 s), 0.992 on 359 digits of 8x8
-(cnn_digits, 23 s), both on 2 CPU cores. The course reports 0.99 on MNIST after 5 epochs, to two digits; after
-as many this network has 0.9886 to 0.9900 (six seeds), so the recipe lets the validation samples say when to
-stop: 0.9893 to 0.9920.
+Score: accuracy 0.991 on MNIST's 10,000 (recipe cnn_mnist, 10 epochs, 84 s), 0.992 on 359 digits of 8x8 (cnn_digits,
+23 s), both on 2 CPU cores. The course reports 0.99 on MNIST after 5 epochs, to two digits; after as many this network
+has 0.9886 to 0.9900 (six seeds), so the recipe lets the validation samples say when to stop: 0.9893 to 0.9920.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ learning rate can fall along half a cosine (Loshchilov and Hutter, "SGDR", ICLR 
 
 Input shape: (B, H, W, C), uint8, 0 to 255, H and W at least 8; scaled to 0..1 inside.
 Output shape: (B, K), probabilities.
-Score: accuracy 0.816 on CIFAR-10's 10,000 (recipe deep_cnn_cifar10: 8 epochs, 2,188 s on 2 busy CPU cores; about 1,100
-on idle ones). The course's 50 epochs, deep_cnn_cifar10_course, are for a GPU and not measured.
+Score: accuracy 0.816 on CIFAR-10's 10,000 (recipe deep_cnn_cifar10: 8 epochs, 2,188 s on 2 busy CPU cores). The
+course's 50 epochs, deep_cnn_cifar10_course, are for a GPU and not measured.
 """
 
 from __future__ import annotations

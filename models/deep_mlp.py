@@ -11,8 +11,8 @@ variant. Departures: none from the course's network.
 Input shape: (B, H, W, C), uint8, 0 to 255; scaled to 0..1 inside.
 Output shape: (B, K), probabilities.
 Score: accuracy 0.518 on CIFAR-10's 10,000 (recipe deep_mlp_cifar10: momentum 0.9, 30 epochs, 877 s on 2 busy CPU
-cores); the training samples have 0.777 then, the validation samples 0.519 and 0.543 at best. The course's own settings,
-deep_mlp_cifar10_course, took no part in this; the course prints 0.934 and 0.523 after 50 epochs.
+cores); the training samples have 0.777 then, the validation samples 0.519 and 0.543 at best. The course's own
+settings, deep_mlp_cifar10_course, took no part in this; the course prints 0.934 and 0.523 after 50 epochs.
 """
 
 from __future__ import annotations

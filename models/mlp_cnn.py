@@ -11,9 +11,9 @@ the answer is in the price's own unit.
 
 Input shape: `numbers` (B, D), float32; `categories` (B, M), int32; `image` (B, H, W, C), uint8, H and W at least 8.
 Output shape: (B, 1), the number in its own unit.
-Score: mean absolute percentage error 23.1 on the course's 96 houses (recipe mlp_cnn_houses, 50 epochs of 259 houses, the
-last epoch's weights, 35 s on 2 CPU cores); the course's best epoch on the same 96 had 26.8. The photographs carry nothing
-of that: with another house's photographs the error is 22.8.
+Score: mean absolute percentage error 23.1 on the course's 96 houses (recipe mlp_cnn_houses, 50 epochs of 259 houses,
+the last epoch's weights, 35 s on 2 CPU cores); the course's best epoch on the same 96 had 26.8. The photographs carry
+nothing of that: with another house's photographs the error is 22.8.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ widths are ours.
 
 Input shape: (B, H, W, C), uint8, 0 to 255, H and W at least 8; scaled to 0..1 inside.
 Output shape: a dictionary: `label` (B, K), probabilities; by the number's name (B, 1), in its own unit.
-Score: on 600 generated covers every style is right, and the year is 4.6 years off (recipe two_heads_books, 60 s on
-2 CPU cores).
+Score: on 600 generated covers every style is right, and the year is 4.6 years off (recipe two_heads_books, 60 s on 2
+CPU cores).
 """
 
 from __future__ import annotations
