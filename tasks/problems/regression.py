@@ -26,16 +26,17 @@ QUARTERS = 4
 
 
 def scores(answers: np.ndarray, given: np.ndarray, spec: Spec) -> dict[str, float]:
-    """Closeness, R squared (1 is best), and errors of which less is better.
+    """Closeness, R squared (1 is best, NaN where all answers are one), and errors of which less is better.
 
     Closeness is 1 less the mean error as a share of the right answer, so 1 - MAPE / 100; `mape` is in percent, `mae`
     and `rmse` are in the number's unit.
     """
     off = errors(answers, given)
     share = np.abs(off) / np.abs(answers)
+    spread = float(((answers - answers.mean()) ** 2).sum()) or float("nan")
     return {
         "closeness": 1 - float(share.mean()),
-        "r2": 1 - float((off**2).sum() / ((answers - answers.mean()) ** 2).sum()),
+        "r2": 1 - float((off**2).sum()) / spread,
         "mape": 100 * float(share.mean()),
         "median_ape": 100 * float(np.median(share)),
         "mae": float(np.abs(off).mean()),

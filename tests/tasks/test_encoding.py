@@ -1,0 +1,77 @@
+"""Encoding: words, categories and ranges, against hand-computed ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks import encoding
+from tasks.catalogue import Dataset
+from tasks.errors import BadData
+
+HOUSES = Dataset.model_validate(
+    {
+        "source": "houses",
+        "problem": "regression",
+        "numbers": {"rooms": [1, 20]},
+        "categories": {"zip": ["b", "a"]},
+        "words": {"vocabulary": 5, "length": 3},
+        "answer": {"price": [1, 1000]},
+        "validation": 0.2,
+        "test": 0.2,
+        "seed": 0,
+    }
+)
+TABLE = pd.DataFrame(
+    {
+        "rooms": [2.0, 5.0, 9.0],
+        "zip": ["a", "b", "a"],
+        "text": ["Big, BIG house", "a house by a lake", ""],
+        "price": [10.0, 30.0, 500.0],
+    }
+)
+
+
+def test_words_are_runs_of_letters_and_digits() -> None:
+    assert encoding.words("Un rincón: 3rd-rate, no?") == ["un", "rincón", "3rd", "rate", "no"]
+
+
+def test_the_most_frequent_words_come_first_and_equals_by_the_alphabet() -> None:
+    assert encoding.learn_vocabulary(["b a c", "c b d", "c"], 5) == ["c", "b", "a"]
+
+
+def test_words_become_numbers_cut_and_filled() -> None:
+    found = encoding.numbered(["c b x c", "b", ""], ["c", "b"], 3)
+    assert found.tolist() == [[2, 3, 1], [3, 0, 0], [0, 0, 0]]
+    assert found.dtype == np.int32
+
+
+def test_a_sample_of_several_inputs_is_a_record() -> None:
+    found = encoding.samples(None, TABLE, HOUSES, ["big", "a", "house"])
+    assert found.dtype.names == ("numbers", "categories", "words")
+    assert found["numbers"].tolist() == [[2], [5], [9]]
+    assert found["categories"].tolist() == [[1], [0], [1]]
+    assert found["words"].tolist() == [[2, 2, 4], [3, 4, 1], [0, 0, 0]]
+    assert encoding.answers(TABLE, HOUSES).tolist() == [10, 30, 500]
+
+
+def test_ranges_are_those_of_the_training_samples() -> None:
+    spec = encoding.spec(HOUSES, TABLE[:2])
+    assert (spec.inputs["numbers"].lowest, spec.inputs["numbers"].highest) == ((2.0,), (5.0,))
+    assert spec.inputs["categories"].sizes == (2,)
+    assert spec.inputs["words"].sizes == (5,)
+    assert (spec.amount.lowest, spec.amount.mean, spec.amount.highest) == (10, 20, 30)
+    assert encoding.spec(HOUSES).inputs["numbers"].highest == (20.0,)
+
+
+def test_an_unknown_category_is_named() -> None:
+    with pytest.raises(BadData, match=r"column `zip` must be among the 2 known texts. Received: row 1: 'z'"):
+        encoding.numbers_of(pd.Series(["a", "z"], name="zip"), ["b", "a"])
+
+
+def test_two_answers_are_a_record() -> None:
+    books = HOUSES.model_copy(update={"problem": "joint", "classes": ["x", "y"]})
+    found = encoding.answers(TABLE.assign(label=["y", "x", "y"]), books)
+    assert found["label"].tolist() == [1, 0, 1]
+    assert found["price"].tolist() == [10, 30, 500]
