@@ -32,12 +32,13 @@ def look(
     found = {"evidence": evidence(network, samples, np.asarray(exam.answers)[rows], given[rows], spec)}
     if not any(isinstance(layer, layers.Conv2D) for layer in network.layers):
         return found, {}
-    dead = activations.dead(network, np.asarray(exam.samples[:LOOKED_AT]))
+    images = np.asarray(exam.samples[:LOOKED_AT])
+    dead = activations.dead(network, images)
     rough = filters.noise(network)
     facts = {f"dead filters of {name}": float(which.sum()) for name, which in dead.items()}
     found["activation_maps"] = maps(network, samples[-1:])
     found["first_filters"] = kernels(network, rough)
-    found["dead_filters"] = dead_filters(dead)
+    found["dead_filters"] = dead_filters(dead, len(images))
     found["what_classes_like"] = liked(network, spec)
     return found, {**facts, "noise of the first filters": float(rough.mean())}
 
@@ -103,22 +104,19 @@ def kernels(network: keras.Model, rough: np.ndarray) -> Figure:
     return pictures.sheet(filters.first(network)[order], [f"{number}: {rough[number]:.1f}" for number in order], title)
 
 
-def dead_filters(dead: dict[str, np.ndarray]) -> Figure:
-    """How many filters of each layer answer to nothing."""
+def dead_filters(dead: dict[str, np.ndarray], samples: int) -> Figure:
+    """How many filters of each layer answer to none of so many samples."""
     figure = pictures.blank(7, min(12, 1.4 + 0.3 * len(dead)))
     axes = figure.add_subplot()
     names = list(dead)[::-1]
-    counts = [int(dead[name].sum()) for name in names]
-    bars = axes.barh(
-        names, [count / len(dead[name]) for count, name in zip(counts, names, strict=True)], color=pictures.SECOND
-    )
-    axes.bar_label(
-        bars, [f" {count} of {len(dead[name])}" for count, name in zip(counts, names, strict=True)], fontsize=7
-    )
+    shares = [float(dead[name].mean()) for name in names]
+    bars = axes.barh(names, shares, color=pictures.SECOND)
+    axes.bar_label(bars, [f" {int(dead[name].sum())} of {len(dead[name])}" for name in names], fontsize=7)
     axes.tick_params(axis="y", labelsize=7)
     axes.set(
-        title=f"Filters that are zero for {LOOKED_AT} images of the exam", xlabel="share of the layer", xlim=(0, 1.15)
+        xlabel="share of the layer", xlim=(0, max(0.1, 1.25 * max(shares, default=0))), ylim=(-0.6, len(names) - 0.4)
     )
+    axes.set_title(f"Filters that are zero for all of {samples} images of the exam")
     return figure
 
 
