@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from tasks import catalogue, pictures, places
 from tasks.catalogue import Catalogue, Study
+from tasks.errors import BadRequest
 from tasks.receipts import Evaluated, Studied, Trained, Tuned, digest_files
 
 
@@ -17,10 +18,12 @@ def study(name: str) -> Studied:
     """Compare the evaluated recipes of the study called `name`, and write its table, pictures and report.
 
     Raises:
+        BadRequest: if they are not judged by the same score.
         BadData: if one of them is not evaluated.
     """
     known = catalogue.load()
     entry = known.study(name)
+    check(entry, known)
     table = compared(entry, known)
     histories = {recipe: pd.read_csv(places.trained(recipe) / "history.csv") for recipe in entry.recipes}
     figures = {"scores": draw_scores(table, entry), "curves": draw_curves(histories, known)}
@@ -35,6 +38,16 @@ def study(name: str) -> Studied:
         )
         (folder / "report.html").write_text(page, encoding="utf-8")
         return Studied(name=name, digest=digest_files(folder, ["table.csv"])).write(folder)
+
+
+def check(entry: Study, known: Catalogue) -> None:
+    """Raise BadRequest unless all recipes of a study ask for the same score and choose by the same metric."""
+    asked = {(known.recipe(one).gate.metric, known.recipe(one).search.objective) for one in entry.recipes}
+    if len(asked) > 1:
+        found = "; ".join(" and ".join(one) for one in sorted(asked))
+        raise BadRequest(
+            f"the recipes of a study must have one gate.metric and one search.objective. Received: {found}"
+        )
 
 
 def compared(entry: Study, known: Catalogue) -> pd.DataFrame:

@@ -1,0 +1,95 @@
+"""explain: what is drawn depends on what a sample is, and tells what is true of the network."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from models.spec import Input, Number, Spec
+from tasks import explain, insides, records
+from tasks.explain import Subject
+from tasks.prepared import Split
+from tasks.problems import classification, regression
+
+RNG = np.random.default_rng(0)
+
+
+def subject(network: keras.Model, samples: np.ndarray, answers: np.ndarray, spec: Spec, metric: str) -> Subject:
+    exam = Split(samples, answers, np.arange(len(samples)))
+    problem = regression if spec.number else classification
+    return Subject(network, exam, records.ask(network, samples), spec, problem, metric)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def several() -> Subject:
+    """A price that is ten times the first input; the network knows it, and looks at nothing else."""
+    inputs = {
+        "numbers": layers.Input((1,), name="numbers"),
+        "image": layers.Input((4, 4, 1), dtype="uint8", name="image"),
+    }
+    price = layers.Rescaling(10.0)(inputs["numbers"])
+    ignored = layers.Rescaling(0.0)(layers.GlobalAveragePooling2D()(layers.Rescaling(1.0)(inputs["image"])))
+    network = keras.Model(inputs, layers.Add()([price, ignored]))
+    numbers = RNG.uniform(1, 9, (40, 1)).astype(np.float32)
+    samples = records.packed({"numbers": numbers, "image": RNG.integers(0, 255, (40, 4, 4, 1), dtype=np.uint8)})
+    spec = Spec({"numbers": Input((1,), "float32", (1.0,), (9.0,)), "image": Input((4, 4, 1), "uint8")})
+    asked = Spec(spec.inputs, number=Number("price", 10, 50, 90))
+    return subject(network, samples, 10 * numbers[:, 0], asked, "closeness")
+
+
+def test_an_input_is_worth_what_its_loss_costs(several: Subject) -> None:
+    look = explain.worth(several)
+    assert set(look.pictures) == {"worth_of_inputs"}
+    assert look.facts["all inputs"] == pytest.approx(1)
+    assert look.facts["without image"] == pytest.approx(1)
+    assert look.facts["without numbers"] < 0.6
+
+
+def test_other_looks_keep_out_of_it(several: Subject) -> None:
+    assert explain.images(several) == explain.boundary(several) == explain.Look({}, {})
+
+
+def test_two_numbers_have_a_boundary() -> None:
+    network = keras.Sequential([layers.Input((2,)), layers.Dense(2, activation="softmax")])
+    network.layers[0].set_weights([np.array([[5.0, -5.0], [0, 0]], np.float32), np.zeros(2, np.float32)])
+    points = RNG.normal(size=(30, 2)).astype(np.float32)
+    spec = Spec({"numbers": Input((2,), "float32", (-3.0, -3.0), (3.0, 3.0))}, ("left", "right"))
+    one = subject(network, points, (points[:, 0] < 0).astype(np.int32), spec, "accuracy")
+    axes = explain.boundary(one).pictures["boundary"].axes[0]
+    assert axes.get_title() == "Decision boundary, 0 mistakes in 30 samples"
+    assert explain.worth(one) == explain.Look({}, {})
+
+
+def test_an_image_shows_what_the_answer_rests_on() -> None:
+    network = keras.Sequential(
+        [
+            layers.Input((8, 8, 1), dtype="uint8"),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    images = RNG.integers(0, 255, (20, 8, 8, 1), dtype=np.uint8)
+    spec = Spec({"image": Input((8, 8, 1), "uint8")}, ("a", "b", "c"))
+    look = explain.images(subject(network, images, (np.arange(20) % 3).astype(np.int32), spec, "accuracy"))
+    names = {"evidence", "activation_maps", "first_filters", "dead_filters", "what_classes_like"}
+    assert set(look.pictures) == names
+    assert "noise of the first filters" in look.facts
+
+
+def test_dense_networks_show_their_evidence_alone() -> None:
+    network = keras.Sequential([layers.Input((4, 4, 1)), layers.Flatten(), layers.Dense(2, activation="softmax")])
+    images = RNG.integers(0, 255, (10, 4, 4, 1), dtype=np.uint8)
+    spec = Spec({"image": Input((4, 4, 1), "uint8")}, ("a", "b"))
+    look = explain.images(subject(network, images, np.zeros(10, np.int32), spec, "accuracy"))
+    assert set(look.pictures) == {"evidence"}
+
+
+def test_mistakes_come_first_and_then_each_class() -> None:
+    """Two mistakes, the surest first; then the surest right answer of each class before a second one."""
+    answers = np.array([0, 1, 1, 0, 0, 1])
+    sure = np.array([[0.4, 0.6], [0.9, 0.1], [0.2, 0.8], [0.99, 0.01], [0.95, 0.05], [0.3, 0.7]])
+    assert insides.chosen(answers, sure).tolist() == [1, 0, 3, 2, 4, 5]
