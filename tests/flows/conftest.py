@@ -116,6 +116,7 @@ def make_small(params: Path) -> None:
     recipe["train"] |= {"epochs": EPOCHS}
     recipe["gate"] |= {"at_least": 0.2, "margin": 1.0}
     content["recipes"] = {RECIPE: recipe, "mlp_digits": content["recipes"]["mlp_digits"]}
+    content["studies"] = {}  # of recipes that are no longer there
     params.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
