@@ -45,7 +45,7 @@ def compare() -> dict[str, float]:
         receipt = json.loads((clone / "data/evaluated/cnn_digits/receipt.json").read_text(encoding="utf-8"))
         measured |= {"accuracy: flow": receipt["scores"]["accuracy"], "accuracy: bare": bare["accuracy"]}
         measured["flow again"] = timed("sh", "miar", "run", "cnn_digits", folder=clone)
-        repro = [python, "-m", "dvc", "repro", "evaluate@cnn_digits"]
+        repro = [python, "-m", "dvc", "repro", "explain@cnn_digits"]
         measured["dvc repro again"] = timed(*repro, folder=clone)
     return measured
 

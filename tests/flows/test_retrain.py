@@ -13,7 +13,7 @@ import yaml
 from tests.flows.conftest import EPOCHS, RECIPE, Project, until
 
 STAGES = [f"{name}@digits" for name in ("ingest", "validate", "prepare")]
-STAGES += [f"{name}@{RECIPE}" for name in ("tune", "train", "evaluate")]
+STAGES += [f"{name}@{RECIPE}" for name in ("tune", "train", "evaluate", "explain")]
 
 
 def test_set_up_makes_the_databases_and_can_be_repeated(project: Project) -> None:
@@ -25,7 +25,7 @@ def test_set_up_makes_the_databases_and_can_be_repeated(project: Project) -> Non
 
 
 def test_a_flow_after_dvc_repro_has_nothing_to_do_and_registers(project: Project) -> None:
-    made = project.dvc("repro", f"evaluate@{RECIPE}")
+    made = project.dvc("repro", f"explain@{RECIPE}")
     assert made.returncode == 0, made.stdout + made.stderr
 
     flow = project.miar("run", RECIPE)
@@ -70,7 +70,7 @@ def test_a_killed_flow_leaves_no_process_and_the_next_one_finishes_for_dvc_too(
     assert flow.returncode == 0, flow.stderr
     assert f"train@{RECIPE} ran" in flow.stdout
     assert f"{RECIPE} version 2" in flow.stdout
-    again = project.dvc("repro", f"evaluate@{RECIPE}")
+    again = project.dvc("repro", f"explain@{RECIPE}")
     assert again.returncode == 0
     assert "Data and pipelines are up to date." in again.stdout
 
