@@ -8,7 +8,7 @@ A toy: the course gives no numbers, the widths are ours.
 
 Input shape: (B, H, W, C), uint8, 0 to 255, H and W at least 4; scaled to 0..1 inside.
 Output shape: (B, K), probabilities.
-Score: accuracy 0.975 on 359 digits of 8x8 (recipe two_branches_digits, 9 s on 2 CPU cores).
+Score: accuracy 0.981 on 359 digits of 8x8 (recipe two_branches_digits, 9 s on 2 CPU cores).
 """
 
 from __future__ import annotations
