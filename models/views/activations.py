@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+from keras import layers
 
 from models.views.twins import rectified, twin
 
@@ -28,14 +29,32 @@ def several(model: keras.Model, samples: np.ndarray, names: list[str]) -> list[n
     return [np.asarray(one) for one in (given if isinstance(given, list) else [given])]
 
 
+def pictures(maps: np.ndarray) -> np.ndarray:
+    """Each of the maps (B, h, w, filters) from its lowest value, black, to its highest: uint8 (B, filters, h, w).
+
+    A map of one value everywhere, such as that of a dead filter, is black.
+    """
+    seen = np.moveaxis(maps, -1, 1)
+    low, high = (edge(seen, axis=(2, 3), keepdims=True) for edge in (np.min, np.max))
+    shares = np.divide(seen - low, high - low, out=np.zeros_like(seen), where=high > low)
+    return np.asarray(np.round(255 * shares), dtype=np.uint8)
+
+
 def dead(model: keras.Model, samples: np.ndarray) -> dict[str, np.ndarray]:
     """By layer with ReLU, which filters are zero everywhere for all `samples`: bool (filters,).
 
     A filter that is dead for hundreds of images learns no more, since its gradient is zero too; a learning rate that
     is too high leaves many. Few samples find too many of them.
+
+    Source: lesson on what convolutional networks learn.
     """
     names = rectified(model)
     if not names:
         return {}
-    given = several(model, samples, names)
-    return {name: np.asarray((one <= 0).all(axis=(0, 1, 2))) for name, one in zip(names, given, strict=True)}
+    copy = twin(model)
+    highest = [layers.GlobalMaxPooling2D()(copy.get_layer(name).output) for name in names]  # (B, filters), not all maps
+    given = keras.Model(copy.inputs, highest).predict(
+        np.asarray(samples, dtype=np.float32), batch_size=BATCH, verbose=0
+    )
+    found = given if isinstance(given, list) else [given]
+    return {name: np.asarray((one <= 0).all(axis=0)) for name, one in zip(names, found, strict=True)}

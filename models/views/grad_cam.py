@@ -63,6 +63,20 @@ def enlarged(heat: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(large))[..., 0]
 
 
+def pointing_game(heat: np.ndarray, objects: np.ndarray) -> float:
+    """The share of samples whose hottest pixel lies on the object, 0 to 1.
+
+    Args:
+        heat: of any of the views, (B, H, W).
+        objects: which pixels are the object's, bool (B, H, W).
+
+    Source: Zhang et al., "Top-down neural attention by excitation backprop", ECCV 2016, section 4.2; theirs also
+    counts a point within 15 pixels of the object, this does not.
+    """
+    hottest = heat.reshape(len(heat), -1).argmax(axis=1)
+    return float(objects.reshape(len(objects), -1)[np.arange(len(heat)), hottest].mean())
+
+
 def overlay(samples: np.ndarray, heat: np.ndarray, *, share: float = 0.45) -> np.ndarray:
     """Heat (B, H, W) in the colours of jet over the images: uint8 (B, H, W, 3).
 

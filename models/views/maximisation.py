@@ -19,6 +19,7 @@ def filters(model: keras.Model, layer: str, numbers: list[int], *, steps: int = 
     """An image for each filter of the layer called `layer`, whose map is as high as it gets: uint8 (filters, H, W, C).
 
     Args:
+        layer: a ReLU, or one behind it: the mean of a map before it says little but how bright the image is.
         numbers: of the filters.
         steps: of gradient ascent.
 

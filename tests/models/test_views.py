@@ -104,7 +104,8 @@ def test_saliency_is_the_gradient_of_the_logit() -> None:
 def test_a_guided_relu_passes_only_what_is_positive_on_both_sides() -> None:
     x = np.array([[-1.0, 2.0, 3.0, -4.0]], np.float32)
     above = np.array([[5.0, 6.0, -7.0, -8.0]], np.float32)
-    values, found = gradient(lambda tensor: ops.sum(twins.guided_relu(tensor) * above, axis=-1), x)
+    relu = twins.guided_by(keras.activations.relu)
+    values, found = gradient(lambda tensor: ops.sum(relu(tensor) * above, axis=-1), x)
     np.testing.assert_allclose(values, [2 * 6 + 3 * -7])
     np.testing.assert_allclose(found, [[0, 6, 0, 0]])
 
