@@ -69,7 +69,8 @@ def test_no_trials_keep_the_defaults(bench: Bench) -> None:
     assert receipt.trials == 0
     assert (receipt.best_score, receipt.default_score) == (None, None)
     assert list(trials().columns) == ["trial", "score", "defaults"]
-    assert receipt.hyperparameters == {"units": 16, "layers": 1, "dropout": 0.0, "learning_rate": 1e-3}
+    defaults = {"bottleneck": 0, "activation": "relu", "dropout": 0.0, "learning_rate": 1e-3}
+    assert receipt.hyperparameters == {"units": 16, "layers": 1, **defaults}
 
 
 def test_values_keep_their_kind_where_a_trial_has_none() -> None:
