@@ -7,14 +7,16 @@ status: 2 a wrong request, 3 wrong data, 4 refused, 5 something needed is not th
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, NoReturn
 
-from flows import questions, settings
-from tasks.errors import BadRequest, MiarError, Unavailable
+from flows import monitoring, questions, settings
+from tasks.errors import BadRequest, MiarError, Refused, Unavailable
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,9 +61,35 @@ def parser() -> Parser:
     one.add_argument("--seed", type=whole(0, 2**32 - 1), help="instead of the recipe's own")
     one.add_argument("--no-promote", dest="promote", action="store_false", help="register, and leave it there")
     one.set_defaults(verb=run)
+    web = verbs.add_parser("scrape", help="search the web for a collection's images anew, and keep what can be used")
+    web.add_argument("collection", help="a collection of params.yaml, for example flowers")
+    web.add_argument("--provider", help="who finds the images, instead of the collection's own")
+    web.add_argument("--wanted", type=whole(1, 10_000), help="candidates for each keyword, instead of its own number")
+    web.add_argument("--licences", type=lambda text: text.split(","), help="instead of its own, for example cc0,by")
+    web.add_argument("--dry-run", action="store_true", help="search only, to see how much there is")
+    web.set_defaults(verb=scrape)
+    away = verbs.add_parser(
+        "forget", help="let an image be kept nowhere from now on, and name the versions that saw it"
+    )
+    away.add_argument("image", help="its address, or the sha256 of what came or of what was stored")
+    away.add_argument("--reason", default="", help="kept in the list, data/removed.txt")
+    away.set_defaults(verb=forget)
     side = verbs.add_parser("study", help="train the recipes of a study and set them side by side")
     side.add_argument("study", help="a study of params.yaml, for example reuters")
     side.set_defaults(verb=study)
+    asked = verbs.add_parser("serve", help="answer over HTTP as a registered version, until Ctrl-C")
+    asked.add_argument("reference", help="<model> or <model>@<alias or version>, for example cnn_digits@champion")
+    asked.add_argument("--port", type=whole(1, 65535), default=5001)
+    asked.set_defaults(verb=serve)
+    again = verbs.add_parser("reproduce", help="make a version again from its commit, and see whether it is the same")
+    again.add_argument("reference", help="<model> or <model>@<alias or version>, for example cnn_digits@champion")
+    again.add_argument("--tolerance", type=fraction, default=None, help="of scores, where the weights differ; 0.01")
+    again.add_argument("--json", action="store_true", help="answer as JSON")
+    again.set_defaults(verb=reproduce)
+    health = verbs.add_parser("doctor", help="see whether everything holds that must, and what to do where it does not")
+    health.add_argument("--sweep", action="store_true", help="first remove what kills have left behind on the disk")
+    health.add_argument("--json", action="store_true", help="answer as JSON")
+    health.set_defaults(verb=doctor)
     server = verbs.add_parser("deploy", help="tell a running Prefect server what infra/prefect.yaml says")
     server.add_argument("--recover", action="store_true", help="it was just started: runs that go nowhere are dead")
     server.set_defaults(verb=deploy)
@@ -72,6 +100,7 @@ def parser() -> Parser:
     ):
         verbs.add_parser(name, help=what).set_defaults(verb=verb)
     questions.add(verbs, whole)
+    monitoring.add(verbs)
     return parser
 
 
@@ -86,6 +115,17 @@ def whole(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def fraction(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1. Received: {text[:40]!r}")
+    return found
+
+
 def run(options: argparse.Namespace) -> int:
     """Check what can be checked at once, then run the flow here and sum it up."""
     began = time.monotonic()
@@ -98,10 +138,19 @@ def run(options: argparse.Namespace) -> int:
 
     wait_for_server()
     state = retrain(options.recipe, options.epochs, options.trials, options.seed, options.promote, return_state=True)
-    found: Any = state.result(raise_on_failure=False)
+    print(given_back(state).told(time.monotonic() - began))
+    return 0
+
+
+def given_back(state: Any) -> Any:
+    """What a flow has given back.
+
+    Raises:
+        MiarError: the flow's own, where it did not end well.
+    """
+    found = state.result(raise_on_failure=False)
     if state.is_completed():
-        print(found.told(time.monotonic() - began))
-        return 0
+        return found
     raise (
         found
         if isinstance(found, MiarError)
@@ -109,10 +158,78 @@ def run(options: argparse.Namespace) -> int:
     )
 
 
+def scrape(options: argparse.Namespace) -> int:
+    """Check what can be checked at once, then run the flow here and sum it up."""
+    from flows import server, workplace
+
+    wishes = workplace.Wishes(options.provider, None, options.wanted, options.licences)
+    workplace.check(options.collection, wishes)
+    wait_for_server = server.borrow()
+    from flows.scrape import scrape as run_here
+
+    wait_for_server()
+    state = run_here(
+        options.collection, None, options.provider, options.wanted, options.licences, options.dry_run, return_state=True
+    )
+    print(given_back(state).headline)
+    return 0
+
+
+def forget(options: argparse.Namespace) -> int:
+    """Put an image on the list of what must not be kept; say which versions saw it, and what is to be done."""
+    from tasks import history, places, removed
+
+    for name in removed.names(options.image):
+        new = removed.add(name, options.reason)
+        print(f"{name} is {'now ' if new else ''}on {places.REMOVED.relative_to(places.ROOT)}; commit that file")
+    seen = history.saw(options.image)
+    for version in seen:
+        print(f"{version['model']} version {version['version']} saw it ({version['split']}): {version['url']}")
+    print(
+        "no registered version saw it"
+        if not seen
+        else "the next run of `./miar scrape <collection>` leaves it out, and its models are trained anew"
+    )
+    return 0
+
+
 def study(options: argparse.Namespace) -> int:
     from flows import study
 
     return study.study(options.study)
+
+
+def serve(options: argparse.Namespace) -> int:
+    from flows import serve
+
+    return serve.serve(options.reference, options.port)
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Say whether a version can be made again; 4 if it diverged."""
+    from flows import reproduce
+    from tasks.reproduction import DIVERGED, TOLERANCE
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr if options.json else sys.stdout, flush=True)
+
+    tolerance = TOLERANCE if options.tolerance is None else options.tolerance
+    verdict = reproduce.make_again(options.reference, tolerance=tolerance, say=say)
+    notes = [f"note: {note}" for note in verdict.notes]
+    print(json.dumps(asdict(verdict), indent=2) if options.json else "\n".join([*notes, verdict.headline()]))
+    return Refused.code if verdict.word == DIVERGED else 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Say what holds and what does not; 1 if something does not."""
+    from flows import doctor
+    from tasks import janitor
+
+    for path in janitor.sweep() if options.sweep else []:
+        print(f"removed {path}", file=sys.stderr)
+    checks = doctor.look()
+    print(doctor.told(checks, as_json=options.json))
+    return int(any(check.findings for check in checks))
 
 
 def ui(_: argparse.Namespace) -> int:

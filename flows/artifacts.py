@@ -19,11 +19,11 @@ from prefect.artifacts import (
 
 from flows.outcome import Outcome
 
-EPOCH = re.compile(r"^\s*epoch (?P<done>\d+)/(?P<all>\d+)\b")
+STEPS = re.compile(r"^\s*(epoch|image) (?P<done>\d+)/(?P<all>\d+)\b")
 
 
 class Progress:
-    """A bar that follows the lines `epoch 3/40 ...` of a step; it appears with the first one."""
+    """A bar that follows a step's lines `epoch 3/40 ...` or `image 200/1000 ...`; it appears with the first one."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -31,7 +31,7 @@ class Progress:
         self.shown_at = 0.0
 
     def follow(self, line: str) -> None:
-        if found := EPOCH.match(line):
+        if found := STEPS.match(line):
             self.show(100 * int(found["done"]) / int(found["all"]))
 
     def show(self, percent: float) -> None:

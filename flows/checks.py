@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flows import deployments
 from flows.stages import Graph
@@ -35,7 +36,11 @@ def check_deployment(entry: dict[str, Any], recipes: Any) -> None:
         BadRequest: what must hold, and what came.
     """
     name = entry.get("name")
-    taken = inspect.signature(flow_of(str(entry.get("entrypoint")), name).fn).parameters
+    entrypoint = str(entry.get("entrypoint"))
+    flow = flow_of(entrypoint, name)
+    if flow.name != entrypoint.rpartition(".")[2]:
+        raise BadRequest(f"`{name}.entrypoint` must be a flow that is called as its function. Received: {flow.name!r}")
+    taken = inspect.signature(flow.fn).parameters
     for parameter in entry.get("parameters") or {}:
         if parameter not in taken:
             raise BadRequest(f"`{name}.parameters` must be of {', '.join(taken)}. Received: {parameter!r}")
@@ -43,7 +48,7 @@ def check_deployment(entry: dict[str, Any], recipes: Any) -> None:
     if recipe is not None and recipe not in recipes:
         raise BadRequest(f"`{name}.parameters.recipe` must be one of {', '.join(recipes)}. Received: {recipe!r}")
     for schedule in entry.get("schedules") or []:
-        check_cron(str(schedule.get("cron")), name)
+        check_schedule(schedule, name)
 
 
 def flow_of(entrypoint: str, name: Any) -> Any:
@@ -56,10 +61,24 @@ def flow_of(entrypoint: str, name: Any) -> Any:
         ) from None
 
 
-def check_cron(cron: str, name: Any) -> None:
+def check_schedule(schedule: dict[str, Any], name: Any) -> None:
+    """A schedule has a cron expression and a time zone that there are.
+
+    Raises:
+        BadRequest: what must hold, and what came.
+    """
     from prefect.client.schemas.schedules import CronSchedule
 
+    cron, zone = str(schedule.get("cron")), str(schedule.get("timezone"))
     try:
-        CronSchedule(cron=cron, timezone="UTC")
+        ZoneInfo(zone)
+    except (ValueError, OSError, KeyError):  # KeyError is what ZoneInfo raises of names that it does not know
+        raise BadRequest(
+            f"`{name}.schedules.timezone` must be a time zone, such as UTC or Europe/Madrid. Received: {zone[:80]!r}"
+        ) from None
+    try:
+        CronSchedule(cron=cron, timezone=zone)
     except ValueError:
-        raise BadRequest(f"`{name}.schedules` must have cron expressions. Received: {cron!r}") from None
+        raise BadRequest(
+            f"`{name}.schedules.cron` must be five fields, minute hour day month weekday. Received: {cron[:80]!r}"
+        ) from None

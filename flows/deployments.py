@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from typing import Any
 
 import yaml
@@ -15,6 +16,9 @@ import yaml
 from flows import events, settings, workplace
 from tasks import places
 from tasks.errors import BadRequest, MiarError, Unavailable
+
+SILENT = "crash-silent-runs"
+"""Name of the automation that looks for runs without a sign of life."""
 
 State = dict[str, dict[str, bool]]
 """Of each deployment: which of its schedules, by slug, are active."""
@@ -36,6 +40,7 @@ def deploy(*, recover: bool) -> int:
     before = asyncio.run(prepare(names))
     tell()
     known = asyncio.run(settle(names, before))
+    asyncio.run(crash_the_silent())
     if recover:
         asyncio.run(crash_the_dead())
         settle_champions()
@@ -124,6 +129,42 @@ async def settle(names: list[str], before: State) -> set[str]:
                 if wanted != schedule.active:
                     await client.update_deployment_schedule(deployment.id, schedule.id, active=wanted)
     return known
+
+
+async def crash_the_silent() -> None:
+    """Let the server mark a run as crashed that has sent no sign of life for a while; Prefect does not by itself.
+
+    A run whose process is killed together with the worker's would be believed to go on, and hold up all later ones.
+    """
+    from prefect import get_client
+    from prefect.client.schemas.objects import StateType
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+
+    trigger = EventTrigger(
+        after={"prefect.flow-run.heartbeat"},
+        expect={"prefect.flow-run.*"},
+        match={"prefect.resource.id": "prefect.flow-run.*"},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=timedelta(seconds=settings.SILENCE),
+    )
+    crash = ChangeFlowRunState(
+        name=None, state=StateType.CRASHED, force=False, message=f"no sign of life for {settings.SILENCE} s"
+    )
+    wanted = AutomationCore(
+        name=SILENT,
+        description="Mark runs as crashed whose process is gone.",
+        trigger=trigger,
+        actions=[crash],
+    )
+    async with get_client() as client:
+        found = await client.read_automations_by_name(SILENT)
+        if found:
+            await client.update_automation(found[0].id, wanted)
+        else:
+            await client.create_automation(wanted)
 
 
 async def crash_the_dead() -> None:

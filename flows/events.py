@@ -35,4 +35,6 @@ def emit(what: str, model: str, **facts: Any) -> None:
         return
     from prefect.events import emit_event
 
-    emit_event(f"miar.model.{what}", resource={"prefect.resource.id": f"miar.model.{model}"}, payload=facts)
+    emit_event(
+        f"miar.model.{what}", resource={"prefect.resource.id": f"miar.model.{model}"}, payload={"model": model, **facts}
+    )

@@ -46,6 +46,13 @@ class Outcome:
         became = {"champion": "champion", "challenger": "not champion", "waits": "waits for a person"}
         return f"{version}: {score}; {became[self.promoted.decision]}, gate {self.promoted.verdict}"
 
+    @property
+    def unchanged(self) -> bool:
+        """Whether no stage had to run, the version was registered before, and it became nothing that it was not."""
+        known = self.registered is not None and not self.registered.new
+        became = self.states.get("promote") in ("Champion", "Waits")
+        return known and not became and all(state != RAN for name, state in self.states.items() if "@" in name)
+
     def told(self, seconds: float) -> str:
         """The run in a few lines, for a terminal."""
         busy = [f"{name} {state.lower()}" for name, state in self.states.items() if state != UNCHANGED]

@@ -16,7 +16,17 @@ PORTS = {"prefect": 4200, "mlflow": 5000}
 RUNNING = "ui.json"
 """Written by `make ui` into Prefect's folder while its servers are up."""
 
-LINE = "%(asctime)s  {who:<20}  %(message)s"
+RUNS = 6
+"""How many runs the worker has at once. After a time without it all that is late would start together, and Prefect's
+database, one file, would answer none of them."""
+
+HEARTBEAT = 30
+"""Seconds between a run's signs of life; Prefect allows no fewer."""
+
+SILENCE = 3 * HEARTBEAT
+"""Seconds without one after which a run is believed dead."""
+
+LINE = "%(asctime)s  %({who})-20s  %(message)s"
 
 
 def apply() -> None:
@@ -33,12 +43,14 @@ def defaults() -> dict[str, str]:
         "PREFECT_HOME": str(places.PREFECT_HOME),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-        "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": LINE.format(who="retrain"),
-        "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": "%(asctime)s  %(task_run_name)-20s  %(message)s",
+        "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": LINE.format(who="flow_name"),
+        "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": LINE.format(who="task_run_name"),
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
         "PREFECT_CLI_PROMPT": "false",
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",
         "GX_ANALYTICS_ENABLED": "false",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }

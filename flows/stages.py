@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
 
-from flows.processes import leashed
+from flows.processes import leashed, signal_group
 from tasks.errors import BadRequest, MiarError
 
 UNCHANGED, CACHED, RAN = "Unchanged", "Cached", "Ran"
@@ -46,12 +48,13 @@ class StepFailed(MiarError):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended, and what it said that matters."""
+    """How a program ended, and what it said that matters; `stopped` where its time was up."""
 
     status: int
     outcome: str | None
     error: str | None
     last_lines: tuple[str, ...]
+    stopped: bool = False
 
 
 class Graph:
@@ -100,18 +103,49 @@ class Graph:
 
     def checkout(self, names: Iterable[str]) -> None:
         """Put into the folder what DVC's cache holds of these stages' outs."""
-        targets = [f"{self.root / 'dvc.yaml'}:{name}" for name in names]
-        self.repo.checkout(targets=targets, allow_missing=True, force=True)
+        self.repo.checkout(targets=targets(self.root, names), allow_missing=True, force=True)
+
+    def fetch(self, names: Iterable[str]) -> None:
+        """Put into the folder what DVC's cache or its remote holds of these stages' outs, as far as they do."""
+        wanted = targets(self.root, names)
+        with contextlib.suppress(DvcException):  # a remote that is not there, or lacks some
+            self.repo.fetch(targets=wanted)
+        self.repo.checkout(targets=wanted, allow_missing=True, force=True)
 
 
-def reproduce(name: str, *, root: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> str:
+class OutOfTime(MiarError):
+    """There is no time left. What was computed is kept, and the next run goes on from it."""
+
+
+def targets(root: Path, names: Iterable[str]) -> list[str]:
+    """Stages as DVC's commands want them named."""
+    return [f"{root / 'dvc.yaml'}:{name}" for name in names]
+
+
+def reproduce(
+    name: str,
+    *,
+    root: Path,
+    environment: Mapping[str, str],
+    say: Callable[[str], None],
+    seconds: float | None = None,
+    force: bool = False,
+) -> str:
     """Let DVC run one stage, or restore it, in a process of its own; returns which of the two it was.
+
+    Args:
+        seconds: after which it is stopped; None lets it run.
+        force: whether it is run in any case, and nothing restored.
 
     Raises:
         StepFailed: with the line that the step said.
+        OutOfTime: if it was stopped; what it keeps for its next start is kept.
     """
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
-    ended = follow(command, root=root, environment=environment, say=say)
+    how = ["--force"] if force else []
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *how, name]
+    ended = follow(command, root=root, environment=environment, say=say, seconds=seconds)
+    if ended.stopped:
+        raise OutOfTime(f"{name} was stopped after {seconds:.0f} s; its next run goes on from there")
     if ended.status:
         raise failure(ended, name)
     return ended.outcome or RAN
@@ -145,10 +179,36 @@ def steps(*, root: Path, environment: Mapping[str, str]) -> Iterator[Steps]:
         yield Steps(process)
 
 
-def follow(command: list[str], *, root: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> Ended:
-    """Run `command` to its end, and pass on every line it says."""
-    with leashed(command, folder=root, environment=whole(environment)) as process:
-        return listen(process, say)
+def follow(
+    command: list[str],
+    *,
+    root: Path,
+    environment: Mapping[str, str],
+    say: Callable[[str], None],
+    seconds: float | None = None,
+) -> Ended:
+    """Run `command` to its end, or until its time is up, and pass on every line it says."""
+    with leashed(command, folder=root, environment=whole(environment)) as process, alarm(process, seconds) as rang:
+        return replace(listen(process, say), stopped=rang.is_set())
+
+
+@contextlib.contextmanager
+def alarm(process: subprocess.Popen[str], seconds: float | None) -> Iterator[threading.Event]:
+    """Stop a program's group after so many seconds, and set the event that is yielded when that happens."""
+    rang = threading.Event()
+
+    def ring() -> None:
+        rang.set()
+        signal_group(process.pid, signal.SIGKILL)  # what it has whole is on the disk, as after any kill
+
+    timer = threading.Timer(seconds, ring) if seconds is not None else None
+    if timer:
+        timer.start()
+    try:
+        yield rang
+    finally:
+        if timer:
+            timer.cancel()
 
 
 def whole(environment: Mapping[str, str]) -> dict[str, str]:

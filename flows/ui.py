@@ -109,7 +109,7 @@ def mlflow_server(number: int) -> Server:
 def worker() -> Server:
     name = f"{settings.POOL}-{socket.gethostname()}"
     command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process", "--name", name]
-    return Server("worker", [*command, "--pool", settings.POOL])
+    return Server("worker", [*command, "--pool", settings.POOL, "--limit", str(settings.RUNS)])
 
 
 @contextlib.contextmanager

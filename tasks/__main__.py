@@ -11,13 +11,18 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
+import time
 
 from tasks import catalogue
 from tasks.errors import BadRequest, MiarError, Unavailable
 
 STEPS = {
     "ingest": "source",
+    "search": "collection",
+    "collect": "collection",
     "validate": "dataset",
     "prepare": "dataset",
     "base": "base",
@@ -31,13 +36,35 @@ STEPS = {
     "promote": "recipe",
 }
 
+LOOK = 0.5
+"""Seconds between looks whether DVC is still there."""
+
 NAMELESS = ("check", "init")
 """What concerns all of the catalogue, or none of it."""
 
 
 def main(arguments: list[str]) -> int:
     """Run one step, or those on stdin."""
+    if "DVC_STAGE" in os.environ:
+        end_with_dvc()
     return serve() if arguments == ["-"] else attempt(arguments)
+
+
+def end_with_dvc() -> None:
+    """Let this process be killed when DVC is: left alone, it would go on writing what the next run writes too.
+
+    Between the two there may be a shell, so the parent's parent is watched as well.
+    """
+    import psutil
+
+    above = psutil.Process().parents()[:2]
+
+    def watch() -> None:
+        while all(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in above):
+            time.sleep(LOOK)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def serve() -> int:

@@ -130,6 +130,7 @@ class Dataset(Entry):
         seed: of the split; the same seed and samples always give the same split.
         smallest_class: least fraction of the samples that every class must have in every split.
         duplicates: most samples that may be exact copies of others.
+        group: column whose equal values are never parted by the split; left out, only equal samples are not.
     """
 
     source: Name
@@ -145,6 +146,7 @@ class Dataset(Entry):
     seed: Seed
     smallest_class: Annotated[Real, Field(ge=0, le=0.5)] = 0.01
     duplicates: Annotated[Whole, Field(ge=0)] = 0
+    group: Column | None = None
 
     @model_validator(mode="after")
     def there_is_something_to_learn(self) -> Self:
@@ -164,8 +166,52 @@ class Dataset(Entry):
     @property
     def columns(self) -> list[str]:
         """The columns of the source that the samples and their answers are made of, but for the label."""
-        text = ["text"] if self.words else []
-        return [*self.numbers, *self.categories, *text, *(self.answer or {})]
+        text, group = (["text"] if self.words else []), ([self.group] if self.group else [])
+        return [*self.numbers, *self.categories, *text, *group, *(self.answer or {})]
+
+
+Licence = Literal["cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd", "unknown"]
+Keyword = Annotated[str, Field(min_length=1, max_length=100)]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]{0,62}$")]
+
+
+class Collection(Entry):
+    """A source whose images are found on the web by keywords: first a list of candidates, then the images themselves.
+
+    Args:
+        provider: which file of tasks/outside/providers finds them.
+        settings: what the provider wants to know, {} for nothing; never a key, which the environment has. Besides,
+            `contact`: a page or mailbox by which the owner of a server can reach whoever collects; and
+            `allow_networks`: such as 10.0.0.0/8, where images may be fetched from besides the public internet.
+        classes: by label, the keywords that its images are searched by.
+        wanted: candidates that are asked for, for each keyword.
+        least: images of each class below which the collection is refused.
+        licences: that an image may have.
+        smallest: pixels that the shorter side of an image must have.
+        largest: pixels that the longer side of a stored image is reduced to.
+        size: height and width, in pixels, of the square that models see.
+        near: bits of 64 in which the perceptual hashes of images that show the same may differ.
+        placeholder: addresses that must have given the same bytes before they are taken for a picture that stands
+            for a missing one.
+        test: fraction of the groups of images that are the exam.
+        seed: of the choice of those.
+        recheck: days after which an image's address is asked whether it still has the same.
+    """
+
+    provider: Name
+    settings: dict[Name, Whole | Real | Text]
+    classes: Annotated[dict[Label, Annotated[list[Keyword], Field(min_length=1, max_length=20)]], Field(min_length=2)]
+    wanted: Annotated[Whole, Field(ge=1, le=10_000)]
+    least: Annotated[Whole, Field(ge=1, le=10_000)]
+    licences: Annotated[list[Licence], Field(min_length=1)]
+    smallest: Annotated[Whole, Field(ge=16, le=4096)] = 64
+    largest: Annotated[Whole, Field(ge=64, le=8192)] = 512
+    size: Annotated[Whole, Field(ge=16, le=1024)]
+    near: Annotated[Whole, Field(ge=0, le=12)] = 4
+    placeholder: Annotated[Whole, Field(ge=2, le=1000)] = 3
+    test: Fraction
+    seed: Seed
+    recheck: Annotated[Real, Field(ge=0, le=3650)] = 30.0
 
 
 class Base(Entry):
@@ -255,8 +301,33 @@ class Gate(Entry):
     megabytes: Annotated[Real, Field(gt=0)] = 1000.0
 
 
+class Monitoring(Entry):
+    """How a champion is looked after while it is used.
+
+    Args:
+        window: samples that are judged together, in the order in which they were answered.
+        windows: how many of the last windows count.
+        over: how many of them must be over a limit before anything follows from it.
+        psi: population stability index of a measure above which a window is over the limit; below 0.1 is usually
+            called no shift, above 0.25 a great one.
+        fall: how much worse than in its exam a champion's answers may be, in the problem's own quality of an answer.
+    """
+
+    window: Annotated[Whole, Field(ge=50, le=1_000_000)] = 500
+    windows: Annotated[Whole, Field(ge=1, le=100)] = 5
+    over: Annotated[Whole, Field(ge=1, le=100)] = 3
+    psi: Annotated[Real, Field(gt=0, le=10)] = 0.2
+    fall: Annotated[Real, Field(ge=0, le=1)] = 0.05
+
+    @model_validator(mode="after")
+    def enough_windows_are_looked_at(self) -> Self:
+        if self.over > self.windows:
+            raise ValueError(f"`over` must be at most `windows`, {self.windows}")
+        return self
+
+
 class Recipe(Entry):
-    """Dataset, model, base, hyperparameters, search, training and gate, named `<model>_<dataset>`.
+    """Dataset, model, base, hyperparameters, search, training, gate and monitoring, named `<model>_<dataset>`.
 
     Args:
         base: what the weights start from: `scratch`, a base, or another recipe's trained network.
@@ -270,6 +341,7 @@ class Recipe(Entry):
     search: Search
     train: Training
     gate: Gate
+    monitoring: Monitoring = Monitoring()
 
 
 class Study(Entry):
@@ -296,6 +368,7 @@ class Lesson(Entry):
 
 class Catalogue(Entry):
     sources: dict[Name, Source]
+    collections: dict[Name, Collection] = {}
     datasets: dict[Name, Dataset]
     bases: dict[Name, Base] = {}
     recipes: dict[Name, Recipe]
@@ -305,7 +378,9 @@ class Catalogue(Entry):
     @model_validator(mode="after")
     def names_lead_somewhere(self) -> Self:
         for name, dataset in self.datasets.items():
-            known(dataset.source, self.sources, f"datasets.{name}.source")
+            known(dataset.source, [*self.sources, *self.collections], f"datasets.{name}.source")
+        for name in self.collections.keys() & {*self.sources, *self.recipes}:
+            raise ValueError(f"`collections` must have names that no source or recipe has. Received: {name!r}")
         for name, recipe in self.recipes.items():
             known(recipe.dataset, self.datasets, f"recipes.{name}.dataset")
             known(recipe.model, models.names(), f"recipes.{name}.model")
@@ -321,6 +396,9 @@ class Catalogue(Entry):
 
     def source(self, name: str) -> Source:
         return pick(name, self.sources, "source")
+
+    def collection(self, name: str) -> Collection:
+        return pick(name, self.collections, "collection")
 
     def dataset(self, name: str) -> Dataset:
         return pick(name, self.datasets, "dataset")
@@ -415,6 +493,7 @@ def siblings(detail: ErrorDetails) -> list[str]:
         1: Catalogue,
         3: {
             "sources": Source,
+            "collections": Collection,
             "datasets": Dataset,
             "bases": Base,
             "recipes": Recipe,

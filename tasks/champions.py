@@ -19,6 +19,9 @@ from tasks.errors import BadRequest, MiarError, Refused
 from tasks.outside import ledger, registry, tracking
 from tasks.outside.ledger import Record
 
+BECAME = "is champion from now on"
+"""What the line says that tells of a move."""
+
 QUARANTINED = "quarantined"
 """Tag of a version that must never be champion again; its value says why. Taken away by hand in MLflow."""
 
@@ -115,6 +118,7 @@ def move(
         fall_back_on(client, model, {old, number})
     registry.point(model, registry.CHAMPION, number)
     finish(client, begun)
+    print(f"{model}: version {number} {BECAME}, {told(old)} was", flush=True)
 
 
 def fall_back_on(client: Any, model: str, taken: set[int | None]) -> None:

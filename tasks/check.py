@@ -9,6 +9,7 @@ from tasks import catalogue, encoding, lessons, problems, trainer
 from tasks.catalogue import Catalogue, Dataset, Recipe
 from tasks.errors import BadRequest, MiarError
 from tasks.evaluate import check_gate
+from tasks.outside import providers
 
 
 def check() -> None:
@@ -26,7 +27,7 @@ def check() -> None:
             check_recipe(recipe, known.dataset(recipe.dataset))
         except MiarError as error:
             raise BadRequest(f"recipes.{name}: {error}") from error
-    counts = {kind: len(getattr(known, kind)) for kind in ("sources", "datasets", "recipes", "lessons")}
+    counts = {kind: len(getattr(known, kind)) for kind in ("sources", "collections", "datasets", "recipes", "lessons")}
     print(", ".join(f"{count} {kind}" for kind, count in counts.items()) + " are sound")
 
 
@@ -36,6 +37,11 @@ def check_sources(known: Catalogue) -> None:
             raise BadRequest(
                 f"sources.{name}: its files must be read by tasks/sources/{source.reader}.py. Received: no such file"
             )
+    for name, collection in known.collections.items():
+        try:
+            providers.load(collection.provider)
+        except BadRequest as error:
+            raise BadRequest(f"collections.{name}.provider: {error}") from None
     for name in known.bases:
         if importlib.util.find_spec(f"tasks.bases.{name}") is None:
             raise BadRequest(f"bases.{name}: its files must be read by tasks/bases/{name}.py. Received: no such file")

@@ -31,7 +31,7 @@ class Examined:
 
     Args:
         trouble: why it could not be read or asked, or is broken; empty if it is sound.
-        distance: largest difference from its recorded answers, as `apart_by` tells it.
+        distance: largest difference from its recorded answers, as `records.apart` tells it.
         milliseconds: median time of the answer to one sample.
         megabytes: of its files.
         signature: what goes in and comes out, as MLflow has it.
@@ -104,9 +104,9 @@ def one(client: Any, model: str, number: int, exam: np.ndarray | None, folder: P
 
 def sound(client: Any, model: str, number: int, exam: np.ndarray | None, folder: Path) -> Examined:
     path = registry.fetch(client, model, number)
-    network = registry.read(path)
+    network, served = registry.read(path), registry.served(path)
     recorded = registry.recorded(client, model, number)
-    distance, trouble = repeat(network, recorded)
+    distance, trouble = repeat(network, served, recorded)
     file = ""
     if exam is not None and not trouble:
         file = str(folder / f"{number}.npy")
@@ -115,43 +115,51 @@ def sound(client: Any, model: str, number: int, exam: np.ndarray | None, folder:
         number,
         trouble=trouble,
         distance=distance,
-        milliseconds=latency(network, recorded["samples"][:1]) if not trouble else float("nan"),
+        milliseconds=latency(served, recorded["samples"][:1]) if not trouble else float("nan"),
         megabytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 1e6,
         signature=registry.signature(path),
         answers=file,
     )
 
 
-def repeat(network: Any, recorded: dict[str, np.ndarray]) -> tuple[float, str]:
-    """How far its answers are from the recorded ones, and what is wrong with it if anything is."""
+def repeat(network: Any, served: Any, recorded: dict[str, np.ndarray]) -> tuple[float, str]:
+    """How far its answers are from the recorded ones, and what is wrong with it if anything is.
+
+    Args:
+        network: the Keras model.
+        served: the same as users ask it.
+    """
     if not all(np.isfinite(weight).all() for weight in network.get_weights()):
         return float("nan"), "its weights hold NaN or infinity"
-    given, wanted = records.ask(network, recorded["samples"]), recorded["answers"]
-    if (given.dtype, given.shape) != (wanted.dtype, wanted.shape):
-        return float("nan"), f"it answers in the shape {shape(given)}, recorded is {shape(wanted)}"
-    distance = max(apart_by(records.part(given, name), records.part(wanted, name)) for name in given.dtype.names or "*")
-    if distance <= TOLERANCE:
-        return distance, ""
-    return distance, f"its answers differ from the recorded ones by {distance:.2g}, at most {TOLERANCE:g} is rounding"
+    samples, wanted = recorded["samples"], recorded["answers"]
+    ways = {"it": records.ask(network, samples), "what it serves": answers(served, samples)}
+    for name, given in ways.items():
+        if (given.dtype, given.shape) != (wanted.dtype, wanted.shape):
+            return float("nan"), f"{name} answers in the shape {shape(given)}, recorded is {shape(wanted)}"
+    far = {name: records.apart(given, wanted) for name, given in ways.items()}
+    name = max(far, key=far.__getitem__)
+    if far[name] <= TOLERANCE:
+        return far[name], ""
+    return far[name], f"answers of {name} differ from the recorded ones by {far[name]:.2g}; {TOLERANCE:g} is rounding"
+
+
+def answers(served: Any, samples: np.ndarray) -> np.ndarray:
+    """What a version's pyfunc answers."""
+    return records.packed(served.predict(records.fed(samples)))
 
 
 def shape(array: np.ndarray) -> str:
     return str(array.shape if array.dtype.names is None else {name: array[name].shape for name in array.dtype.names})
 
 
-def apart_by(given: np.ndarray, wanted: np.ndarray) -> float:
-    """The largest difference; of numbers above 1, relative to them, as a float's precision is."""
-    return float((np.abs(given - wanted) / np.maximum(1, np.abs(wanted))).max())
-
-
-def latency(network: Any, samples: np.ndarray) -> float:
+def latency(served: Any, samples: np.ndarray) -> float:
     """Median time in milliseconds of an answer to one sample, after the first."""
     sample = records.fed(samples)
-    network.predict_on_batch(sample)
+    served.predict(sample)
     times = []
     for _ in range(REPEATS):
         began = time.perf_counter()
-        network.predict_on_batch(sample)
+        served.predict(sample)
         times.append(1000 * (time.perf_counter() - began))
     return statistics.median(times)
 

@@ -37,6 +37,8 @@ REQUIRED = (
     "gx.success",
     "exam.sha256",
     "data.digests",
+    "data.sha256",
+    "data.validated",
     "hw.device",
 )
 """Tags without which a version does not say where it came from."""

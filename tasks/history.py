@@ -8,14 +8,19 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
+import tempfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tasks import champions
 from tasks.catalogue import NAME
-from tasks.errors import BadRequest
+from tasks.collected import METADATA, NAMES
+from tasks.errors import BadData, BadRequest
 from tasks.outside import ledger, registry, tracking, versioning
 from tasks.outside.ledger import Record
 
@@ -29,6 +34,8 @@ LINEAGE = {
     "data": (
         "dvc.lock_sha256",
         "dvc.stage_hash",
+        "data.validated",
+        "data.sha256",
         "data.samples",
         "exam.sha256",
         "exam.samples",
@@ -36,8 +43,9 @@ LINEAGE = {
         "gx.result_id",
     ),
     "search": ("tuner.kind", "tuner.n_trials", "tuner.best_trial"),
-    "run": ("prefect.flow_run_id", "prefect.deployment", "hw.device", "hw.threads", "mlflow.model_id"),
+    "run": ("started.by", "prefect.flow_run_id", "prefect.deployment", "hw.device", "hw.threads", "mlflow.model_id"),
     "gate": ("gate.verdict", "gate.decision", "gate.mode", "gate.against", "gate.report_sha256"),
+    "reproduced": ("reproduced", "reproduced.at", "reproduced.stage", "reproduced.scores", "reproduced.notes"),
     "approval": ("approval.by", "approval.reason", "refusal.by", "refusal.reason"),
 }
 """Tags of a version by what they are about."""
@@ -168,8 +176,11 @@ def lineage(digest: str) -> Answer:
     """Which versions saw some data.
 
     Args:
-        digest: sha256 of a raw file, of samples or of an exam, or DVC's md5; its first eight signs are enough.
+        digest: sha256 of a raw file, of samples, of an exam or of an image, or DVC's md5; its first eight signs are
+            enough. Or the address of an image.
     """
+    if re.match(r"(https?://|file:)", digest):
+        return {"digest": digest, "versions": saw(digest)}
     if not re.fullmatch(r"[0-9a-f]{8,64}(\.dir)?", digest):
         raise BadRequest(
             f"`digest` must be 8 to 64 hexadecimal signs, as sha256sum or DVC tell. Received: {digest[:80]!r}"
@@ -188,7 +199,33 @@ def lineage(digest: str) -> Answer:
             for version in registry.versions(client, f"tags.`data.digests` LIKE '% {digest}%'")
         ]
     found.sort(key=lambda one: (one["model"], one["version"]))
-    return {"digest": digest, "versions": found}
+    return {"digest": digest, "versions": found or saw(digest)}
+
+
+def saw(image: str) -> list[Answer]:
+    """The versions that learnt from, or were examined on, an image.
+
+    Args:
+        image: its address, or the first signs of the sha256 of what came or of what was stored.
+    """
+    client = tracking.connect()
+    found = []
+    with tracking.answering():
+        for version in registry.versions(client, f"tags.`{registry.COLLECTION_OF}` LIKE '%'"):
+            seen = images(str(version.run_id))
+            is_it = np.logical_or.reduce([seen[name].str.startswith(image) for name in NAMES])
+            found += [
+                {"model": version.name, "version": int(version.version), "split": row["split"], "url": row["url"]}
+                for row in seen[is_it].to_dict("records")
+            ]
+    return sorted(found, key=lambda one: (one["model"], one["version"]))
+
+
+def images(run: str) -> pd.DataFrame:
+    """What a version's run keeps of the images that it learnt from."""
+    with tempfile.TemporaryDirectory() as folder:
+        tracking.fetch_files(run, registry.COLLECTION, Path(folder))
+        return pd.read_parquet(Path(folder) / METADATA, columns=[*NAMES, "split"])
 
 
 def connected(model: str) -> Any:
@@ -224,6 +261,29 @@ def version_of(client: Any, model: str, reference: str) -> Any:
     if version is None:
         raise BadRequest(f"`{model}` must have what `version` names. Received: {reference!r}, which is not there")
     return version
+
+
+def files_of(reference: str) -> tuple[str, int, Path]:
+    """Model, number and files of `<model>@<alias or version>`; without a version, the champion's.
+
+    Where the champion's files are gone or changed, the champion before it answers, never just the newest version.
+
+    Raises:
+        BadRequest: if there is no such version.
+        BadData: if its files are not those that were registered, and there is no other to answer.
+    """
+    model, _, which = reference.partition("@")
+    client = connected(model)
+    with tracking.answering():
+        number = int(version_of(client, model, which or registry.CHAMPION).version)
+        try:
+            return model, number, registry.fetch(client, model, number)
+        except BadData as error:
+            spare = registry.named_by(client, model, registry.PREVIOUS) if which in ("", registry.CHAMPION) else None
+            if spare is None:
+                raise
+            print(f"WARNING {error}; version {spare}, the champion before, answers instead", file=sys.stderr)
+            return model, spare, registry.fetch(client, model, spare)
 
 
 def instant(time: str) -> datetime:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tasks import catalogue, ingested, places, sources
 from tasks.errors import BadData
-from tasks.receipts import Ingested
+from tasks.receipts import Ingested, seal
 
 
 def ingest(name: str) -> Ingested:
@@ -27,7 +27,7 @@ def ingest(name: str) -> Ingested:
         write(raw, new / ingested.SAMPLES)
         return Ingested(
             name=name,
-            digest=ingested.digest_samples(new / ingested.SAMPLES),
+            digest=seal(new / ingested.SAMPLES, ingested.names(new / ingested.SAMPLES)),
             samples=len(raw.samples),
             origin=origin,
             licence=source.licence,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tasks import places
 from tasks.errors import BadData
-from tasks.receipts import digest_files
+from tasks.receipts import MANIFEST, altered, digest_sums, sums
 
 SAMPLES = "samples"
 """The folder of a source's samples: `table.parquet`, and `images.npy` where they have one."""
@@ -41,16 +41,26 @@ def read(source: str, columns: Iterable[str] = ()) -> tuple[np.ndarray | None, p
 
 
 def digest(source: str) -> str:
-    """Digest of the files of `source` as they lie on the disk now."""
-    return digest_samples(places.ingested(source) / SAMPLES, repair(source))
+    """Digest of the files of `source` as they lie on the disk now.
+
+    Raises:
+        BadData: if they are not what ingest wrote.
+    """
+    folder = places.ingested(source) / SAMPLES
+    files = sums(folder, names(folder, repair(source)))
+    if changed := altered(folder, files):
+        raise BadData(
+            f"`{folder}` must be what ingest wrote. Received: changed since: {', '.join(changed)}. {repair(source)}"
+        )
+    return digest_sums(files)
 
 
-def digest_samples(folder: Path, remedy: str = "") -> str:
-    """Digest of all files in `folder`."""
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if "table.parquet" not in names:
+def names(folder: Path, remedy: str = "") -> list[str]:
+    """The files of a source's samples."""
+    found = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST) if folder.is_dir() else []
+    if "table.parquet" not in found:
         raise BadData(f"`{folder / 'table.parquet'}` must be there. Received: no such file. {remedy}")
-    return digest_files(folder, names)
+    return found
 
 
 def repair(source: str) -> str:

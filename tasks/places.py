@@ -1,5 +1,8 @@
 """Every path of the project, one line each, and how a folder or file comes to be: whole or not at all.
 
+The order of writes is the same everywhere: aside, below a name that nobody reads; the manifest and the receipt after
+all that they speak of; to the disk; and then the name. Whatever a kill leaves aside is overwritten by the next start.
+
 `ROOT` is the checkout that the code runs in. A run in a git worktree has a root of its own, and shares
 what must outlive it (the registry, the scratch folder, the locks) with the checkout that `MIAR_HOME` names.
 """
@@ -7,9 +10,10 @@ what must outlive it (the registry, the scratch folder, the locks) with the chec
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +26,7 @@ PREFECT_YAML = ROOT / "infra" / "prefect.yaml"
 
 DATA = ROOT / "data"
 SCRATCH = HOME / "data" / "scratch"
+REMOVED = ROOT / "data" / "removed.txt"
 LOCKS = SCRATCH / "locks"
 WORKTREES = SCRATCH / "worktrees"
 MLFLOW_DATABASE = HOME / "mlflow.db"
@@ -36,6 +41,30 @@ def downloads(source: str) -> Path:
 
 def ingested(source: str) -> Path:
     return DATA / "ingested" / source
+
+
+def searched(collection: str) -> Path:
+    """What a provider has named for a collection."""
+    return DATA / "searched" / collection
+
+
+def collected(collection: str) -> Path:
+    """The images of a collection, and all that is known of each."""
+    return DATA / "collected" / collection
+
+
+def searching(collection: str) -> Path:
+    """Pages of a search that has not ended."""
+    return SCRATCH / "searches" / collection
+
+
+def fetched() -> Path:
+    """What the web has given, for all collections: a picture that two of them ask for is fetched once."""
+    return SCRATCH / "fetched"
+
+
+def cleaned() -> Path:
+    return SCRATCH / "cleaned"
 
 
 def validated(dataset: str) -> Path:
@@ -80,6 +109,25 @@ def promoted(recipe: str) -> Path:
     return DATA / "promoted" / recipe
 
 
+def scored(model: str) -> Path:
+    """Answers to files, kept for all checkouts."""
+    return HOME / "data" / "scored" / model
+
+
+def labels(model: str) -> Path:
+    """Right answers that came later."""
+    return HOME / "data" / "labels" / model
+
+
+def drifted(model: str) -> Path:
+    return HOME / "data" / "drifted" / model
+
+
+def locked(name: str) -> Path:
+    """What a run of its own has written into dvc.lock, about the stages of a recipe or of a collection."""
+    return SCRATCH / "locked" / f"{name}.yaml"
+
+
 def studied(study: str) -> Path:
     return DATA / "studied" / study
 
@@ -116,11 +164,32 @@ def replace_folder(new: Path, final: Path) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write `text` aside, flush it, and rename it to `path`."""
+    write_file(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def write_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` write a file aside, flush it, and rename it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
+    write(beside)
     flush(beside)
     beside.replace(path)
+    flush(path.parent)
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Fail before half of something is written; some libraries say nothing clear of a full disk.
+
+    Args:
+        needed: bytes that are about to be written below `folder`, which is there.
+
+    Raises:
+        OSError: if there is no room for them.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        told = f"No space left on device: {needed / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free"
+        raise OSError(errno.ENOSPC, told, str(folder))
 
 
 def flush(path: Path) -> None:

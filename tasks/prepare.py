@@ -12,7 +12,7 @@ from models.spec import Spec
 from tasks import catalogue, encoding, ingested, places, prepared, split
 from tasks.catalogue import Dataset
 from tasks.errors import Refused
-from tasks.receipts import Prepared, Validated, digest_files
+from tasks.receipts import Prepared, Validated, digest_files, seal
 
 
 def prepare(name: str) -> Prepared:
@@ -23,7 +23,7 @@ def prepare(name: str) -> Prepared:
         BadData: if a step before has not run, or a label is not a class.
     """
     dataset = catalogue.load().dataset(name)
-    check_validated(name, dataset)
+    judged = validated(name, dataset)
     images, table = ingested.read(dataset.source, dataset.columns)
     splits = split.of_dataset(split.inputs(images, table, dataset), table, dataset)
     train = table[splits == "train"]
@@ -36,14 +36,19 @@ def prepare(name: str) -> Prepared:
         (folder / prepared.VOCABULARY).write_text(json.dumps(vocabulary) + "\n", encoding="utf-8")
         return Prepared(
             name=name,
-            digest=digest_files(folder, prepared.all_files()),
+            digest=seal(folder, prepared.all_files()),
+            ingested=judged.ingested,
             samples={part: int((splits == part).sum()) for part in prepared.SPLITS},
             exam=digest_files(folder, prepared.files("test")),
         ).write(folder)
 
 
-def check_validated(name: str, dataset: Dataset) -> None:
-    """Refuse samples that nobody has judged."""
+def validated(name: str, dataset: Dataset) -> Validated:
+    """What was found of the samples that lie here.
+
+    Raises:
+        Refused: if nobody has judged these samples.
+    """
     judged, here = Validated.read(places.validated(name)), ingested.digest(dataset.source)
     if not judged.success or not judged.expectations:
         raise Refused(f"the validation of `{name}` must have succeeded. Received: {judged.expectations} expectations")
@@ -52,6 +57,7 @@ def check_validated(name: str, dataset: Dataset) -> None:
             f"the validation of `{name}` must be of the samples that lie here, {here[:12]}. "
             f"Received: of {judged.ingested[:12]}. Run: .venv/bin/dvc repro validate@{name}"
         )
+    return judged
 
 
 def write_split(part: str, rows: np.ndarray, samples: np.ndarray, answers: np.ndarray, folder: Path) -> None:

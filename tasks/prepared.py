@@ -12,7 +12,7 @@ import numpy as np
 from models.spec import Input, Number, Spec
 from tasks import places
 from tasks.errors import BadData
-from tasks.receipts import Prepared, digest_files
+from tasks.receipts import Prepared, altered, digest_sums, sums
 
 SPLITS = ("train", "validation", "test")
 PARTS = ("samples", "answers", "ids")
@@ -59,15 +59,15 @@ def receipt(dataset: str, folder: Path | None = None) -> Prepared:
     """
     folder = folder or places.prepared(dataset)
     found = Prepared.read(folder)
-    names = all_files()
     try:
-        digest = digest_files(folder, names)
+        files = sums(folder, all_files())
     except FileNotFoundError as error:
         raise BadData(f"`{folder}` must be whole. Received: no {error.filename}. {repair(dataset)}") from None
-    if digest != found.digest:
+    if digest_sums(files) != found.digest:
+        changed = ", ".join(altered(folder, files)) or "another manifest"
         raise BadData(
-            f"`{folder}` must have the digest of its receipt, {found.digest[:12]}. "
-            f"Received: {digest[:12]}. {repair(dataset)}"
+            f"`{folder}` must be what prepare wrote, {found.digest[:12]}. Received: changed since: {changed}. "
+            f"{repair(dataset)}"
         )
     return found
 

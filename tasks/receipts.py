@@ -12,6 +12,11 @@ from tasks import places
 from tasks.errors import BadData
 
 FILE = "receipt.json"
+MANIFEST = "manifest.sha256"
+"""The sha256 of each file that a folder holds for later steps, as the program sha256sum writes and checks it.
+
+DVC gives out what its cache holds without looking whether that is still what was put there, so whoever reads asks.
+"""
 
 
 class Receipt(BaseModel):
@@ -58,6 +63,27 @@ class Receipt(BaseModel):
         return cls.command.format(step=cls.step, name=folder.name)
 
 
+class Searched(Receipt):
+    """`candidates` is how many images a provider has named for each class."""
+
+    step = "search"
+    provider: str
+    candidates: dict[str, int]
+
+
+class Collected(Receipt):
+    """`outcomes` is how many candidates ended how, `kept` how many images of each class there are; `removed` is the
+    sha256 of the list of what must not be kept."""
+
+    step = "collect"
+    searched: str
+    candidates: int
+    outcomes: dict[str, int]
+    kept: dict[str, int]
+    expectations: int
+    removed: str
+
+
 class Ingested(Receipt):
     step = "ingest"
     samples: int
@@ -78,9 +104,11 @@ class Validated(Receipt):
 
 
 class Prepared(Receipt):
-    """`exam` is the digest of the test split alone: two versions are comparable where it is equal."""
+    """`ingested` is the digest of the samples that were validated and then cut; `exam` that of the test split alone:
+    two versions are comparable where it is equal."""
 
     step = "prepare"
+    ingested: str
     samples: dict[str, int]
     exam: str
 
@@ -110,10 +138,11 @@ class Based(Receipt):
 
 
 class Trained(Receipt):
-    """`base` is the digest of the weights that it started from, empty from scratch; `carried` how many of its
-    parameters those were."""
+    """`data` is the digest of the prepared dataset that was read; `base` that of the weights that it started from,
+    empty from scratch; `carried` how many of its parameters those were."""
 
     step = "train"
+    data: str
     base: str
     carried: int
     parameters: int
@@ -188,7 +217,34 @@ def digest_file(path: Path) -> str:
 
 def digest_files(folder: Path, names: list[str]) -> str:
     """sha256 over the names and contents of `names` in `folder`, in sorted order."""
-    total = hashlib.sha256()
-    for name in sorted(names):
-        total.update(f"{name} {digest_file(folder / name)}\n".encode())
-    return total.hexdigest()
+    return digest_sums(sums(folder, names))
+
+
+def sums(folder: Path, names: list[str]) -> dict[str, str]:
+    """The sha256 of each file, in sorted order of their names."""
+    return {name: digest_file(folder / name) for name in sorted(names)}
+
+
+def digest_sums(files: dict[str, str]) -> str:
+    return hashlib.sha256("".join(f"{name} {digest}\n" for name, digest in files.items()).encode()).hexdigest()
+
+
+def seal(folder: Path, names: list[str]) -> str:
+    """Write the manifest of `names` in `folder` once they are whole; returns the digest over all of them."""
+    files = sums(folder, names)
+    (folder / MANIFEST).write_text("".join(f"{digest}  {name}\n" for name, digest in files.items()), encoding="utf-8")
+    return digest_sums(files)
+
+
+def altered(folder: Path, files: dict[str, str]) -> list[str]:
+    """Which of `files`, by the sha256 that they have now, are not what the folder's manifest says.
+
+    Raises:
+        BadData: if there is no manifest.
+    """
+    try:
+        lines = (folder / MANIFEST).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise BadData(f"`{folder / MANIFEST}` must be there. Received: {error}") from None
+    sealed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    return sorted(name for name in sealed.keys() | files.keys() if sealed.get(name) != files.get(name))

@@ -43,3 +43,17 @@ def part(records: np.ndarray, name: str) -> np.ndarray:
 def ask(network: Any, samples: np.ndarray) -> np.ndarray:
     """What `network` gives to every sample, in order."""
     return packed(network.predict(fed(samples), batch_size=BATCH, verbose=0))
+
+
+def apart(given: np.ndarray, wanted: np.ndarray) -> float:
+    """How far answers are from others, at most; of numbers above 1, relative to them, as a float's precision is.
+
+    NaN is as far from NaN as nothing, and from any number as NaN.
+    """
+    names = wanted.dtype.names or ("",)
+    return max(float(np.max(distances(part(given, name), part(wanted, name)))) for name in names)
+
+
+def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    far = np.abs(one - other) / np.maximum(1, np.abs(other))
+    return np.where(np.isnan(one) & np.isnan(other), 0, far)

@@ -14,15 +14,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks import catalogue, places, prepared, records
+from tasks import catalogue, measures, news, places, prepared, problems, records, score
 from tasks.catalogue import Recipe
 from tasks.champions import locked
+from tasks.collected import ATTRIBUTION, METADATA
 from tasks.errors import Refused
 from tasks.outside import registry, tracking, versioning
-from tasks.receipts import Evaluated, Prepared, Registered, Trained, Tuned, Validated, digest_file
+from tasks.receipts import (
+    Collected,
+    Evaluated,
+    Prepared,
+    Registered,
+    Searched,
+    Trained,
+    Tuned,
+    Validated,
+    digest_file,
+)
 
-PACKAGES = ("keras", "numpy", "tensorflow")
-"""What a stored network needs to be read."""
+PACKAGES = ("numpy", "onnxruntime", "keras", "tensorflow")
+"""What a stored network needs: the first two to be asked, all of them to be trained on or explained."""
 
 ANSWERED = 32
 """To how many samples of the exam the network's answers are kept with it."""
@@ -40,7 +51,7 @@ def register(name: str) -> Registered:
     recipe = catalogue.load().recipe(name)
     identity = identify(name, recipe)
     client = tracking.connect()
-    with locked("register", name):
+    with locked("register", name), tracking.answering():
         known = registry.find(client, name, identity)
         number, run = (int(known.version), str(known.run_id)) if known else record(client, name, recipe, identity)
     print(f"{name} version {number} {'was registered before' if known else 'registered'}", flush=True)
@@ -54,7 +65,7 @@ def identify(name: str, recipe: Recipe) -> str:
     """sha256 of weights, data and exam.
 
     Raises:
-        Refused: if the evaluation is of another exam than the data that lies here.
+        Refused: if the evaluation or the training is of other data than lies here.
     """
     data, exam = Prepared.read(places.prepared(recipe.dataset)), Evaluated.read(places.evaluated(name))
     if exam.exam != data.exam:
@@ -62,7 +73,13 @@ def identify(name: str, recipe: Recipe) -> str:
             f"the evaluation of `{name}` must be on the exam that lies here, {data.exam[:12]}. "
             f"Received: {exam.exam[:12]}. Run: .venv/bin/dvc repro evaluate@{name}"
         )
-    parts = [Trained.read(places.trained(name)).digest, data.digest, exam.digest]
+    trained = Trained.read(places.trained(name))
+    if trained.data != data.digest:
+        raise Refused(
+            f"`{name}` must have been trained on the data that lies here, {data.digest[:12]}. "
+            f"Received: on {trained.data[:12]}. Run: .venv/bin/dvc repro evaluate@{name}"
+        )
+    parts = [trained.digest, data.digest, exam.digest]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
@@ -83,9 +100,10 @@ def record(client: Any, name: str, recipe: Recipe, identity: str) -> tuple[int, 
         network = keras.models.load_model(places.trained(name) / "model.keras")
         example = np.asarray(prepared.read(recipe.dataset, "test").samples[:ANSWERED])
         record_answers(client, run, network, example)
+        record_reference(client, run, network, recipe)
         requirements = [f"{package}=={version(package)}" for package in PACKAGES]
         scores = Evaluated.read(places.evaluated(name)).scores
-        model_id = tracking.log_network(network, records.fed(example[:2]), scores, requirements)
+        model_id = tracking.log_network(network, example, scores, requirements)
         tags[registry.MODEL_DIGEST] = registry.digest(registry.logged(model_id))
     return registry.create(client, name, run=run, model_id=model_id, tags=tags, text=described(name, tags)), run
 
@@ -112,6 +130,19 @@ def record_answers(client: Any, run: str, network: Any, samples: np.ndarray) -> 
         tracking.log_files(client, run, {registry.RECORDED: [path]})
 
 
+def record_reference(client: Any, run: str, network: Any, recipe: Recipe) -> None:
+    """Keep what is normal for the network's samples and answers, so that it can be seen later when it no longer is."""
+    train, exam = (prepared.read(recipe.dataset, part) for part in ("train", "test"))
+    spec, problem = prepared.read_spec(recipe.dataset), problems.load(prepared.problem(recipe.dataset))
+    given = records.ask(network, np.asarray(exam.samples))
+    quality = problem.quality(np.asarray(exam.answers), given, spec)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / score.REFERENCE
+        measures.refer(np.asarray(train.samples), given, spec, quality).write(path)
+        facts = places.prepared(recipe.dataset) / prepared.SPEC
+        tracking.log_files(client, run, {score.MONITORING: [path, facts]})
+
+
 def lineage(name: str, recipe: Recipe) -> dict[str, str]:
     """Where the network came from, as tags: code, data, settings, judgements, machine, and who asked."""
     trained, tuned = Trained.read(places.trained(name)), Tuned.read(places.tuned(name))
@@ -119,7 +150,11 @@ def lineage(name: str, recipe: Recipe) -> dict[str, str]:
     settings = json.dumps(recipe.model_dump(mode="json"), sort_keys=True)
     return {
         registry.MODEL: name,
+        news.SETTINGS: news.settings(catalogue.load(), name),
+        "data.sha256": trained.data,
+        "data.validated": validated.ingested,
         "data.digests": digests(recipe),
+        **({registry.COLLECTION_OF: source} if (source := collection(recipe)) else {}),
         "data.samples": json.dumps(Prepared.read(places.prepared(recipe.dataset)).samples),
         **versioning.lineage(data={recipe.dataset: f"prepare@{recipe.dataset}"}, stage=f"train@{name}"),
         "recipe": settings,
@@ -134,6 +169,7 @@ def lineage(name: str, recipe: Recipe) -> dict[str, str]:
         "tuner.n_trials": str(tuned.trials),
         "tuner.best_trial": tuned.best_trial or versioning.UNKNOWN,
         "prefect.flow_run_id": os.environ.get("MIAR_FLOW_RUN", versioning.UNKNOWN),
+        "started.by": os.environ.get("MIAR_CAUSE", "hand"),
         "prefect.deployment": os.environ.get("MIAR_DEPLOYMENT", versioning.UNKNOWN),
         "hw.device": trained.device,
         "hw.threads": str(trained.threads),
@@ -147,9 +183,23 @@ def digests(recipe: Recipe) -> str:
     """Every digest that the data has had on its way, between blanks: raw files, samples, prepared, exam, DVC's md5."""
     data, validated = Prepared.read(places.prepared(recipe.dataset)), Validated.read(places.validated(recipe.dataset))
     source = catalogue.load().dataset(recipe.dataset).source
-    raw = catalogue.load().source(source).files.values()
-    found = [*raw, validated.ingested, data.digest, data.exam, *versioning.digests(source, recipe.dataset)]
+    found = [*raw(source), validated.ingested, data.digest, data.exam, *versioning.digests(source, recipe.dataset)]
     return f" {' '.join(dict.fromkeys(found))} "
+
+
+def raw(source: str) -> list[str]:
+    """Digests of what a source's samples were made of: its files, or what a search has found and what came of it."""
+    known = catalogue.load()
+    if source not in known.collections:
+        return list(known.source(source).files.values())
+    return [Searched.read(places.searched(source)).digest, Collected.read(places.collected(source)).digest]
+
+
+def collection(recipe: Recipe) -> str | None:
+    """The collection that a recipe's images are of, if they are of one."""
+    known = catalogue.load()
+    source = known.dataset(recipe.dataset).source
+    return source if source in known.collections else None
 
 
 def params(name: str, recipe: Recipe) -> dict[str, Any]:
@@ -173,7 +223,10 @@ def trials(name: str) -> Iterator[tracking.Trial]:
 def files(name: str, recipe: Recipe) -> dict[str, list[Path]]:
     """What is kept beside the network, by folder."""
     evaluated, tuned, explained = places.evaluated(name), places.tuned(name), places.explained(name)
+    source = collection(recipe)
+    images = [places.collected(source) / one for one in (METADATA, ATTRIBUTION)] if source else []
     return {
+        registry.COLLECTION: images,
         "evaluation": [
             *(evaluated / one for one in ("report.html", "metrics.json", "predictions.parquet")),
             *sorted(evaluated.glob("tables/*.csv")),

@@ -66,10 +66,15 @@ def first(content: np.ndarray, count: int, seed: int) -> np.ndarray:
     return chosen
 
 
+def units(content: np.ndarray, samples: pd.DataFrame, dataset: Dataset) -> np.ndarray:
+    """What is never parted: samples of one group, or of equal content; text (N,)."""
+    return samples[dataset.group].to_numpy(dtype=str) if dataset.group else content
+
+
 def of_dataset(content: np.ndarray, samples: pd.DataFrame, dataset: Dataset) -> np.ndarray:
     """The split of every sample of `dataset`: text (N,)."""
     return assign(
-        content,
+        units(content, samples, dataset),
         samples["split"].to_numpy(dtype=str),
         validation=dataset.validation,
         test=dataset.test,

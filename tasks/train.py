@@ -31,7 +31,7 @@ def train(name: str) -> Trained:
     scratch = places.SCRATCH / "training" / fingerprint(recipe, hyperparameters, data.digest)
     scratch.mkdir(parents=True, exist_ok=True)
     with FileLock(scratch.with_suffix(".lock")):
-        receipt = fit_and_save(name, recipe, hyperparameters, scratch)
+        receipt = fit_and_save(name, recipe, hyperparameters, data.digest, scratch)
         shutil.rmtree(scratch)
     return receipt
 
@@ -52,7 +52,7 @@ def fingerprint(recipe: Recipe, hyperparameters: dict[str, Any], data: str) -> s
     return hashlib.sha256(json.dumps([facts, versions], sort_keys=True).encode()).hexdigest()[:24]
 
 
-def fit_and_save(name: str, recipe: Recipe, hyperparameters: dict[str, Any], scratch: Path) -> Trained:
+def fit_and_save(name: str, recipe: Recipe, hyperparameters: dict[str, Any], data: str, scratch: Path) -> Trained:
     """Fit, and write the step's folder: model.keras, history.csv and the receipt."""
     began = time.monotonic()
     trainer.start_over(recipe.train.seed)
@@ -74,6 +74,7 @@ def fit_and_save(name: str, recipe: Recipe, hyperparameters: dict[str, Any], scr
         say=lambda line: print(line, flush=True),
     )
     with places.whole_folder(places.trained(name)) as folder:
+        places.check_space(folder, trainer.stored_bytes(model))
         model.save(folder / "model.keras")
         table = pd.DataFrame(history.epochs)
         table.insert(0, "epoch", np.arange(1, len(table) + 1))
@@ -82,6 +83,7 @@ def fit_and_save(name: str, recipe: Recipe, hyperparameters: dict[str, Any], scr
         return Trained(
             name=name,
             digest=bases.digest_weights(model),
+            data=data,
             base=bases.digest(recipe.base),
             carried=carried,
             parameters=model.count_params(),

@@ -33,6 +33,9 @@ from tasks.receipts import digest_file
 
 Epoch = dict[str, float]
 
+OVERHEAD = 200_000
+"""Bytes of a network's file that are no weights: names, shapes, settings."""
+
 
 class Diverged(MiarError):
     """The loss is no longer a number."""
@@ -58,7 +61,12 @@ class Fit:
 
 
 def start_over(seed: int) -> None:
-    """Seed Python, NumPy and the backend, and forbid operations whose result may vary."""
+    """Seed Python, NumPy and the backend, and forbid operations whose result may vary.
+
+    Layers are named from the beginning again: TensorFlow adds up the gradients of a network with branches in the order
+    of its layers' names, so that else a network would depend on those that its process has built before.
+    """
+    keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 
@@ -202,6 +210,8 @@ class Checkpoints:
 
     def save(self, model: keras.Model, history: History, best: int) -> None:
         done = len(history.epochs)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        places.check_space(self.folder, stored_bytes(model))
         with places.whole_folder(self.path(done)) as folder:
             weights = folder / "model.weights.h5"
             model.save_weights(weights)
@@ -234,6 +244,12 @@ class Checkpoints:
         model.optimizer.build(model.trainable_variables)
         model.load_weights(weights)
         return History(state["history"])
+
+
+def stored_bytes(model: keras.Model) -> int:
+    """Most that a network and its optimizer take on the disk, of float32 numbers."""
+    variables = {id(variable): variable for variable in [*model.variables, *model.optimizer.variables]}
+    return OVERHEAD + 4 * sum(int(math.prod(variable.shape)) for variable in variables.values())
 
 
 class Recorder(keras.callbacks.Callback):

@@ -63,7 +63,7 @@ def fingerprint(recipe: Recipe, data: str) -> str:
     used = (trainer.__file__, genetic.__file__, __file__)
     code = [Path(models.__file__).with_name(f"{recipe.model}.py"), *map(Path, used)]
     parts = sorted(Path(models.__file__).parent.glob("parts/*.py"))
-    settings, start = recipe.model_dump(mode="json", exclude={"gate"}), bases.digest(recipe.base)
+    settings, start = recipe.model_dump(mode="json", exclude={"gate", "monitoring"}), bases.digest(recipe.base)
     facts = [settings, start, data, *(digest_file(path) for path in code + parts)]
     versions = [keras.__version__, keras_tuner.__version__, keras.backend.backend(), trainer.threads()]
     return hashlib.sha256(json.dumps([facts, versions], sort_keys=True).encode()).hexdigest()[:24]
@@ -190,7 +190,7 @@ def search(recipe: Recipe, spec: Spec, scratch: Path) -> pd.DataFrame:
     try:
         tuner.search(epochs=recipe.search.epochs, verbose=0)
     except (keras_tuner.errors.FatalError, RuntimeError) as error:
-        if isinstance(error.__cause__, MiarError):
+        if isinstance(error.__cause__, MiarError | OSError):
             raise error.__cause__ from None
         raise MiarError(f"every trial must run to its end. Received: {str(error).strip().splitlines()[-1]}") from error
     return pd.DataFrame(list(rows(tuner)))

@@ -17,7 +17,7 @@ from tasks.catalogue import Dataset
 from tasks.errors import BadData
 from tasks.outside import expectations
 from tasks.outside.expectations import Expectation, Verdict
-from tasks.receipts import Validated
+from tasks.receipts import Ingested, Validated
 
 PIXELS = ("lowest", "highest", "contrast")
 ALL = "all"
@@ -34,14 +34,13 @@ def validate(name: str) -> Validated:
         BadData: if an expectation does not hold; the line says which, for which column and rows, and where
             the report is.
     """
-    known = catalogue.load()
-    dataset = known.dataset(name)
+    dataset = catalogue.load().dataset(name)
     images, samples = ingested.read(dataset.source, dataset.columns)
     table = describe(images, samples, dataset)
     tables = {"samples": table, "splits": balance(table, dataset)}
     places.SCRATCH.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=places.SCRATCH) as scratch:
-        wanted = expected(dataset, known.source(dataset.source).samples)
+        wanted = expected(dataset, Ingested.read(places.ingested(dataset.source)).samples)
         verdicts = expectations.judge(name, tables, wanted, Path(scratch) / "docs")
         success = bool(verdicts) and all(verdict.success for verdict in verdicts)
         final = places.validated(name) if success else failed(name)
@@ -65,7 +64,8 @@ def describe(images: np.ndarray | None, samples: pd.DataFrame, dataset: Dataset)
     Returns:
         Columns row, label, split, those of the dataset's numbers, categories and answer, those of `of_images` and
         `words` (how many a text has), copy_of (the first row with the same inputs, if another), labels_of_sample
-        (how many different ones the same inputs have) and seen_in (the splits that have the same, joined by +).
+        (how many different ones the same inputs have) and seen_in (the splits that have the same, or others of its
+        group, joined by +).
     """
     content = split.inputs(images, samples, dataset)
     splits = split.of_dataset(content, samples, dataset)
@@ -79,7 +79,7 @@ def describe(images: np.ndarray | None, samples: pd.DataFrame, dataset: Dataset)
     first = table[expectations.ROW].groupby(content).transform("min")
     table["copy_of"] = first.where(first != table[expectations.ROW])
     table["labels_of_sample"] = table["label"].groupby(content).transform("nunique")
-    table["seen_in"] = seen_in(content, splits)
+    table["seen_in"] = seen_in(split.units(content, samples, dataset), splits)
     return table
 
 

@@ -23,7 +23,13 @@ def features(name: str, one: Input, tensor: keras.KerasTensor) -> keras.KerasTen
         return layers.Flatten()(layers.Rescaling(1 / 255)(tensor))  # (B, H*W*C)
     if name == "numbers":
         return scaled(one, tensor)  # (B, D)
-    return layers.CategoryEncoding(sum(one.sizes), output_mode="multi_hot")(tensor)  # (B, V)
+    return layers.CategoryEncoding(sum(one.sizes), output_mode="multi_hot")(apart(one, tensor))  # (B, V)
+
+
+def apart(one: Input, tensor: keras.KerasTensor) -> keras.KerasTensor:
+    """Category numbers (B, D), each column's beginning where the one before ends, so that no two share a number."""
+    starts = [sum(one.sizes[:column]) for column in range(len(one.sizes))]
+    return layers.Rescaling(1, starts)(tensor) if len(starts) > 1 else tensor
 
 
 def scaled(one: Input, tensor: keras.KerasTensor) -> keras.KerasTensor:

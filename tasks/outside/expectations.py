@@ -20,6 +20,7 @@ from great_expectations.data_context.types.base import (
     InMemoryStoreBackendDefaults,
     ProgressBarsConfig,
 )
+from great_expectations.expectations.registry import get_expectation_impl
 
 ROW = "row"
 """Column of every judged table that names a row to people."""
@@ -103,8 +104,8 @@ def checkpoint(context: Any, name: str, title: str, batch: Any, asked: list[Expe
     """A checkpoint over one table; each expectation remembers its number, as results come in any order."""
     suite = context.suites.add(gx.ExpectationSuite(name=f"{name}_{title}"))
     for number, expectation in enumerate(asked):
-        kind = "".join(word.title() for word in expectation.kind.split("_"))
-        suite.add_expectation(getattr(gx.expectations, kind)(**expectation.wanted, meta={"number": number}))
+        kind = get_expectation_impl(expectation.kind)
+        suite.add_expectation(kind(**expectation.wanted, meta={"number": number}))
     definition = gx.ValidationDefinition(name=f"{name}_{title}", data=batch, suite=suite)
     definition = context.validation_definitions.add(definition)
     return context.checkpoints.add(
@@ -124,7 +125,7 @@ def read_result(one: Any, expectation: Expectation) -> Verdict:
         return Verdict(expectation, True, "")
     if error := exception(one.exception_info):
         return Verdict(expectation, False, error)
-    if "unexpected_count" not in one.result:
+    if "element_count" not in one.result:
         return Verdict(expectation, False, f"received {one.result.get('observed_value')}")
     bad = one.result.get("partial_unexpected_index_list") or []
     column = expectation.wanted["column"]

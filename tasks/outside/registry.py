@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import mlflow
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.rest_store import RestStore
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
@@ -29,7 +32,13 @@ RECORDED = "recorded"
 REPORT = "gate.report"
 """Tag of a version: the folder of its run's artifacts with what its gate found last."""
 
+COLLECTION, COLLECTION_OF = "collection", "data.collection"
+"""Folder of a run's files about the images that it learnt from, and the tag that names their collection."""
+
 META = "registered_model_meta"
+
+PAUSES = (1, 3)
+"""Seconds to wait before a version is created once more; see `create`."""
 
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow answers where a model or version (the first) or an alias (the second) is not there."""
@@ -44,17 +53,43 @@ def find(client: mlflow.MlflowClient, model: str, identity: str) -> ModelVersion
 def create(
     client: mlflow.MlflowClient, model: str, *, run: str, model_id: str, tags: Mapping[str, str], text: str
 ) -> int:
-    """Register the logged model `model_id` as a new version of `model`, with tags and description in one write."""
+    """Register the logged model `model_id` as a new version of `model`, with tags and description in one write.
+
+    MLflow's client sends a request once more when no answer comes; of this one that would make two versions. Here it
+    is sent again only where no version of that identity has been made.
+    """
     try:
         client.create_registered_model(model)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     all_tags = {**tags, "mlflow.model_id": model_id}  # MLflow's own field reads back empty
-    made = client.create_model_version(
-        model, f"models:/{model_id}", run, tags=all_tags, model_id=model_id, description=text
-    )
+    for pause in (*PAUSES, None):
+        try:
+            with sent_once():
+                made = client.create_model_version(
+                    model, f"models:/{model_id}", run, tags=all_tags, model_id=model_id, description=text
+                )
+            break
+        except MlflowException:
+            made = find(client, model, tags[IDENTITY])
+            if made:
+                break
+            if pause is None:
+                raise
+            time.sleep(pause)
     return int(made.version)
+
+
+@contextlib.contextmanager
+def sent_once() -> Iterator[None]:
+    """Let MLflow's client send no request a second time; it reads its setting at each request."""
+    before = MLFLOW_HTTP_REQUEST_MAX_RETRIES.get()
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(0)
+    try:
+        yield
+    finally:
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(before)
 
 
 def version(client: mlflow.MlflowClient, model: str, number: int) -> ModelVersion:
@@ -143,6 +178,12 @@ def versions(client: mlflow.MlflowClient, query: str) -> Iterator[ModelVersion]:
             return
 
 
+def newest(client: mlflow.MlflowClient, model: str) -> ModelVersion | None:
+    """The version of `model` with the highest number, if there is one."""
+    found = client.search_model_versions(f"name = '{model}'", max_results=1, order_by=["version_number DESC"])
+    return found[0] if found else None
+
+
 def exists(client: mlflow.MlflowClient, model: str) -> bool:
     """Whether the registry has a model of that name."""
     return bool(client.search_registered_models(f"name = '{model}'", max_results=1))
@@ -157,9 +198,12 @@ def fetch(client: mlflow.MlflowClient, model: str, number: int) -> Path:
     """The folder of a version's files on this machine, which are those that were registered.
 
     Raises:
-        BadData: if they have changed since.
+        BadData: if they are gone, or have changed since.
     """
-    path = Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{number}"))
+    try:
+        path = Path(mlflow.artifacts.download_artifacts(f"models:/{model}/{number}"))
+    except OSError as error:
+        raise BadData(f"the files of version {number} of `{model}` must be there. Received: {error}") from None
     kept, found = version(client, model, number).tags.get(MODEL_DIGEST), digest(path)
     if kept not in {None, found}:
         raise BadData(
@@ -206,3 +250,10 @@ def read(path: Path) -> Any:
     import mlflow.tensorflow
 
     return mlflow.tensorflow.load_model(str(path))
+
+
+def served(path: Path) -> Any:
+    """What a stored version answers users with: MLflow's pyfunc in a folder."""
+    import mlflow.pyfunc
+
+    return mlflow.pyfunc.load_model(str(path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import shutil
 import socket
@@ -19,11 +20,12 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("DO_NOT_TRACK", "true")
 
 import mlflow
+import numpy as np
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from tasks import places
+from tasks import places, records
 from tasks.errors import Unavailable
 
 BATCH = 1000
@@ -216,29 +218,53 @@ def bury(client: mlflow.MlflowClient, name: str) -> None:
 
     The caller holds the lock that such runs are opened under, so none of them goes on.
     """
+    for dead in running(client, name):
+        client.set_terminated(dead, "KILLED")
+
+
+def running(client: mlflow.MlflowClient, name: str) -> list[str]:
+    """Ids of the runs of the experiment called `name` that this machine has begun and not ended."""
     found = client.get_experiment_by_name(name)
     if not found:
-        return
+        return []
     query = f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{socket.gethostname()}'"
-    for dead in client.search_runs([found.experiment_id], query):
-        client.set_terminated(dead.info.run_id, "KILLED")
+    return [str(run.info.run_id) for run in client.search_runs([found.experiment_id], query)]
 
 
-def log_network(network: Any, example: Any, scores: Mapping[str, float], requirements: list[str]) -> str:
-    """Store a Keras model with its signature and an input example in the active run; returns its model id.
+def log_network(network: Any, samples: np.ndarray, scores: Mapping[str, float], requirements: list[str]) -> str:
+    """Store a Keras model and its exported form in the active run; returns its model id.
 
     Args:
+        samples: some of the exam, as stored; the first are the example that MLflow shows.
         scores: of the exam, tied to the model as the metrics `test_<score>`.
         requirements: what a reader needs installed; given, because MLflow's own guess takes seconds.
-
-    MLflow's flavour `tensorflow` stores the same `.keras` file as `keras`, which cannot store an example (3.17).
     """
-    import mlflow.tensorflow
+    from tasks.outside import serving
 
-    signature = mlflow.models.infer_signature(example, network.predict(example, verbose=0))
-    with contextlib.redirect_stdout(io.StringIO()):  # MLflow tries the example, with a bar for one batch
-        info = mlflow.tensorflow.log_model(
-            network, name="model", signature=signature, input_example=example, pip_requirements=requirements
+    answers = network.predict(records.fed(samples[:2]), verbose=0)
+    signature = mlflow.models.infer_signature(records.fed(samples[:2]), answers)
+    with quiet():
+        info = mlflow.models.Model.log(
+            None,
+            serving,
+            name="model",
+            network=network,
+            samples=samples,
+            signature=signature,
+            requirements=requirements,
         )
     mlflow.log_metrics({f"test_{name}": value for name, value in scores.items()}, model_id=info.model_id)
     return str(info.model_id)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Let MLflow say nothing in the block but what has gone wrong: it tries the example, and tells of it."""
+    log = logging.getLogger("mlflow")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        log.setLevel(level)

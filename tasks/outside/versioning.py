@@ -143,9 +143,13 @@ def digest(entry: Any) -> str:
 
 
 def digests(source: str, dataset: str) -> list[str]:
-    """DVC's md5 of everything that ingest and prepare made."""
+    """DVC's md5 of everything that ingest, or collect, and prepare made."""
     stages = locked()
-    outs = [out for name in (f"ingest@{source}", f"prepare@{dataset}") for out in stages.get(name, {}).get("outs", [])]
+    outs = [
+        out
+        for name in (f"ingest@{source}", f"collect@{source}", f"prepare@{dataset}")
+        for out in stages.get(name, {}).get("outs", [])
+    ]
     return [str(out.get("md5", "")) for out in outs if not str(out.get("path", "")).endswith("receipt.json")]
 
 

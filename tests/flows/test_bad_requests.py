@@ -21,6 +21,16 @@ def forget_git(project: Project) -> None:
     shutil.rmtree(project.root / ".git")
 
 
+def misspell_cron(project: Project) -> None:
+    deployments = project.root / "infra" / "prefect.yaml"
+    deployments.write_text(deployments.read_text().replace('cron: "0 3 * * *"', 'cron: "60 3 * *"'))
+
+
+def misspell_zone(project: Project) -> None:
+    deployments = project.root / "infra" / "prefect.yaml"
+    deployments.write_text(deployments.read_text().replace("timezone: UTC", "timezone: Mars/Olympus", 1))
+
+
 def nothing(_: Project) -> None:
     pass
 
@@ -39,6 +49,10 @@ def nothing(_: Project) -> None:
         (misspell, ["run", "cnn_digits"], 2, "did you mean 'batch_size'?"),
         (forget_git, ["run", "cnn_digits"], 2, "must be a git repository"),
         (nothing, ["deploy"], 5, "make ui"),
+        (misspell_cron, ["check"], 2, "must be five fields, minute hour day month weekday. Received: '60 3 * *'"),
+        (misspell_zone, ["check"], 2, "must be a time zone, such as UTC or Europe/Madrid. Received: 'Mars/Olympus'"),
+        (nothing, ["reproduce", "cnn_digits", "--tolerance", "2"], 2, "must be a number from 0 to 1. Received: '2'"),
+        (nothing, ["serve", "cnn_digits", "--port", "0"], 2, "must be a whole number from 1 to 65535"),
     ],
 )
 def test_one_line_and_nothing_written(

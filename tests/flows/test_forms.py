@@ -35,12 +35,23 @@ def test_a_field_explains_itself_and_has_bounds(name: str, field: str, what: dic
     assert what.get("description"), "people must be told what it is"
     assert "const" not in what, "the UI shows no list for a single choice"
     (kind,) = kinds(what)
-    if kind["type"] == "integer":
+    if kind["type"] in ("integer", "number"):
         assert 0 <= kind["minimum"] < kind["maximum"] <= MOST, f"{name}.{field} must have bounds"
     elif kind["type"] == "string" and "enum" not in kind:
         assert 0 < kind["minLength"] < kind["maxLength"], f"{name}.{field} must have bounds"
+    elif kind["type"] in ("array", "object"):
+        what_is_in_it = {"array": "Items", "object": "Properties"}[kind["type"]]
+        assert 0 < kind[f"min{what_is_in_it}"] < kind[f"max{what_is_in_it}"], f"{name}.{field} must have bounds"
     else:
-        assert kind["type"] == "boolean" or len(kind["enum"]) > 1
+        assert kind["type"] == "boolean" or kind["enum"]
+
+
+def test_collections_and_providers_are_chosen_from_a_list() -> None:
+    asked = schema("scrape")["properties"]
+    assert asked["collection"]["enum"] == sorted(catalogue.load().collections)
+    (provider,) = kinds(asked["provider"])
+    assert {"openverse", "commons", "addresses", "folder"} <= set(provider["enum"])
+    assert "bing" not in provider["enum"]
 
 
 @pytest.mark.parametrize(("name", "field"), [("retrain", "recipe"), ("promote", "model"), ("rollback", "model")])

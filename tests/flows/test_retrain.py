@@ -47,7 +47,9 @@ def test_a_second_run_does_nothing_and_keeps_the_version(project: Project) -> No
     flow = project.miar("run", RECIPE)
 
     assert flow.returncode == 0, flow.stderr
-    assert flow.stderr.count("Finished in state Unchanged(") == len(STAGES) + 1, "register has nothing to do either"
+    assert flow.stderr.count("Finished in state Unchanged(") == len(STAGES) + 2, (
+        "register and promote have nothing to do either"
+    )
     assert f"champion  {RECIPE} version 1, accuracy" in flow.stdout
     assert project.files() == before
     assert "data/validated/digits/report.html" in flow.stdout

@@ -15,7 +15,7 @@ from tasks.catalogue import Recipe
 from tasks.outside import versioning
 from tasks.prepared import Split
 from tasks.problems import classification
-from tasks.receipts import Prepared, digest_files
+from tasks.receipts import Prepared, digest_files, seal
 from tests.tasks import registries
 from tests.tasks.registries import Place
 
@@ -23,19 +23,24 @@ from tests.tasks.registries import Place
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty `data` folder that every path of tasks/places.py is below; no mirror is set."""
-    data = tmp_path / "data"
+    return move(tmp_path, monkeypatch)
+
+
+def move(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Let this process work below `folder`; returns the `data` folder there."""
+    data = folder / "data"
     scratch = data / "scratch"
     moved = {
         "DATA": data,
         "SCRATCH": scratch,
         "LOCKS": scratch / "locks",
-        "MLFLOW_DATABASE": tmp_path / "mlflow.db",
-        "MLFLOW_ARTIFACTS": tmp_path / "mlartifacts",
+        "MLFLOW_DATABASE": folder / "mlflow.db",
+        "MLFLOW_ARTIFACTS": folder / "mlartifacts",
     }
     for name, path in moved.items():
-        monkeypatch.setattr(places, name, path)
+        patch.setattr(places, name, path)
     for name in ("MIAR_MIRROR", "MLFLOW_TRACKING_URI"):
-        monkeypatch.delenv(name, raising=False)
+        patch.delenv(name, raising=False)
     return data
 
 
@@ -47,6 +52,7 @@ RECIPE = {
     "search": {"tuner": "random", "trials": 2, "epochs": 2, "objective": "val_loss"},
     "train": {"epochs": 6, "batch_size": 16, "seed": 0},
     "gate": {"metric": "accuracy", "at_least": 0.5},
+    "monitoring": {},
 }
 
 
@@ -82,19 +88,21 @@ class Bench:
         folder = places.prepared("digits")
         folder.mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng(seed)
-        for part, count in (("train", 200), ("validation", 60), ("test", 60)):
+        for part, count, start in (("train", 200, 0), ("validation", 60, 200), ("test", 60, 260)):
+            ids = np.arange(start, start + count)
             answers = (np.arange(count) % 10).astype(np.int32)
             samples = rng.integers(0, 60, (count, 8, 8, 1), dtype=np.uint8)
             for sample, answer in zip(samples, answers, strict=True):
                 line = sample[answer % 8] if answer < 8 else sample[:, answer % 8]
                 line += 150
-            for name, array in zip(prepared.files(part), (samples, answers, np.arange(count)), strict=True):
+            for name, array in zip(prepared.files(part), (samples, answers, ids), strict=True):
                 np.save(folder / name, array)
         prepare.write_spec(encoding.spec(PROJECT.dataset("digits")), "classification", folder)
         (folder / prepared.VOCABULARY).write_text("[]", encoding="utf-8")
         return Prepared(
             name="digits",
-            digest=digest_files(folder, prepared.all_files()),
+            digest=seal(folder, prepared.all_files()),
+            ingested="0" * 64,
             samples={"train": 200, "validation": 60, "test": 60},
             exam=digest_files(folder, prepared.files("test")),
         ).write(folder)

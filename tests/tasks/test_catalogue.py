@@ -48,7 +48,11 @@ def test_the_projects_own_is_sound() -> None:
         ("tuner: hyperband,", "tuner: hyperband, trials: 3,", r"`trials` must be left out with tuner hyperband"),
         ("trials: 3, ", "", r"`trials` is needed with tuner random"),
         ("tuner: random", "tuner: grid", r"`recipes.cnn_digits.search.tuner`: .*'hyperband' or 'genetic'"),
-        ("test: 0.2", "test: 1.5", r"`datasets.digits.test`"),
+        (
+            "    test: 0.2\n    seed: 42\n    smallest_class: 0.05",
+            "    test: 1.5\n    seed: 42",
+            r"`datasets.digits.test`",
+        ),
         ("  cnn_digits:", "  ../cnn:", r"should match pattern"),
         ("  cnn_digits:", "  CNN:", r"should match pattern"),
         ("  mlp_digits:", "  cnn_digits:", r"the key 'cnn_digits' twice, line \d+"),

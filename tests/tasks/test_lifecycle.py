@@ -19,6 +19,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
 from tasks import cases, champions, evaluate, gates, places, promote, receipts, register, train, tune, verdicts
 from tasks.errors import BadData, BadRequest, Refused, Unavailable
@@ -142,7 +143,7 @@ class TestTrainAndEvaluate:
         trained(bench)
         path = places.prepared("digits") / "test_answers.npy"
         np.save(path, np.load(path)[::-1])
-        with pytest.raises(BadData, match="must have the digest of its receipt"):
+        with pytest.raises(BadData, match=r"must be what prepare wrote.*changed since: test_answers\.npy"):
             evaluate.evaluate(NAME)
 
 
@@ -207,12 +208,29 @@ class TestRegister:
         with pytest.raises(Refused, match="must be on the exam that lies here"):
             register.register(NAME)
 
+    def test_refuses_a_network_that_learnt_from_other_data(self, bench: Bench) -> None:
+        trained(bench)
+        receipt = Trained.read(places.trained(NAME))
+        receipt.model_copy(update={"data": "1" * 64}).write(places.trained(NAME))
+        with pytest.raises(Refused, match=r"must have been trained on the data that lies here, .* on 111111111111"):
+            register.register(NAME)
+
     def test_a_server_that_is_not_there_is_told_in_seconds(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         trained(bench)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
         with pytest.raises(Unavailable, match=r"MLflow must answer at MLFLOW_TRACKING_URI \(http://127.0.0.1:9\)"):
             register.register(NAME)
         assert not places.registered(NAME).exists()
+
+    def test_an_mlflow_that_fails_on_the_way_is_one_line(self, bench: Bench) -> None:
+        trained(bench)
+
+        def refuse(_: str) -> Path:
+            raise MlflowException("too many 500 error responses")
+
+        bench.monkeypatch.setattr(registry, "logged", refuse)
+        with pytest.raises(Unavailable, match="too many 500 error responses"):
+            register.register(NAME)
 
 
 class TestTrials:
@@ -720,6 +738,7 @@ def put(bench: Bench, change: Callable[[Any], Any]) -> None:
 
     bench.monkeypatch.setattr(keras.models, "load_model", changed)
     bench.monkeypatch.setattr(register, "identify", lambda *_: "f" * 64)
+    bench.monkeypatch.setattr(register, "record_reference", lambda *_: None)  # it would refuse such answers
     register.register(NAME)
     bench.monkeypatch.setattr(keras.models, "load_model", load)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from tasks import catalogue, encoding, ingested, places, prepare, prepared
 from tasks.errors import BadData, Refused
-from tasks.receipts import Validated
+from tasks.receipts import Validated, digest_file, seal
 
 COUNT = 60
 CLASSES = ["c", "a", "b"]
@@ -25,6 +26,7 @@ def validated(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Validated:
     np.save(folder / "images.npy", np.random.default_rng(1).integers(0, 256, (COUNT, 8, 8, 1), dtype=np.uint8))
     labels = [CLASSES[row % 3] for row in range(COUNT)]
     pd.DataFrame({"label": labels, "split": ""}, dtype="string").to_parquet(folder / "table.parquet", index=False)
+    seal(folder, ingested.names(folder))
     known = catalogue.load()
     dataset = known.dataset("digits").model_copy(update={"classes": CLASSES})
     settled = known.model_copy(update={"datasets": {"digits": dataset}})
@@ -87,7 +89,7 @@ def test_the_bytes_are_the_same_every_time(validated: Validated) -> None:
     first = contents()
     prepare.prepare("digits")
     assert contents() == first
-    assert len(first) == 12
+    assert len(first) == 13
     assert validated.success
 
 
@@ -126,9 +128,31 @@ def test_samples_changed_after_the_verdict_are_refused(validated: Validated) -> 
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(Refused, match="samples that lie here"):
+    with pytest.raises(BadData, match=r"must be what ingest wrote. Received: changed since: images\.npy"):
         prepare.prepare("digits")
     assert validated.success
+
+
+def test_the_manifest_is_one_that_sha256sum_checks(validated: Validated) -> None:
+    prepare.prepare("digits")
+    folder = places.prepared("digits")
+    checked = subprocess.run(
+        ["sha256sum", "--check", "--strict", "manifest.sha256"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert checked.stdout.count(": OK") == len(prepared.all_files()) == 11
+    assert digest_file(folder / "manifest.sha256") != validated.digest
+
+
+@pytest.mark.parametrize("name", ["test_samples.npy", "train_answers.npy", "spec.json"])
+def test_a_bit_that_flips_after_validation_is_found_by_whoever_reads(validated: Validated, name: str) -> None:
+    receipt = prepare.prepare("digits")
+    path = places.prepared("digits") / name
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BadData, match=rf"must be what prepare wrote, .*changed since: {name}\. Run: "):
+        prepared.receipt("digits")
+    assert receipt.ingested == validated.ingested
 
 
 def test_a_missing_validation_says_what_to_run(validated: Validated) -> None:

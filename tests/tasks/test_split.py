@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import split
+from tasks import catalogue, split
 
 contents = st.lists(st.integers(0, 60), min_size=1, max_size=150).map(lambda numbers: np.array(numbers).astype(str))
 seeds = st.integers(0, 2**32 - 1)
@@ -46,6 +47,15 @@ def test_a_split_is_too_large_by_less_than_one_group(content: np.ndarray, seed: 
     largest = np.unique(content, return_counts=True)[1].max()
     surplus = (cut(content, seed, test=test) == "test").sum() - round(test * len(content))
     assert 0 <= surplus < largest
+
+
+@given(content=contents, seed=seeds, count=st.integers(1, 12))
+def test_a_group_is_never_parted_where_a_dataset_has_groups(content: np.ndarray, seed: int, count: int) -> None:
+    dataset = catalogue.load().dataset("flowers").model_copy(update={"test": 0.3, "seed": seed})
+    groups = np.random.default_rng(seed).integers(0, count, len(content)).astype(str)
+    samples = pd.DataFrame({"split": "", "group_id": groups})
+    pairs = set(zip(groups, split.of_dataset(content, samples, dataset), strict=True))
+    assert len(pairs) == len(set(groups))
 
 
 def test_another_seed_gives_another_split() -> None:

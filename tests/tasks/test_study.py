@@ -29,7 +29,7 @@ def evaluated(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         history = {"epoch": [1, 2], objective: [0.5, 0.6], objective.removeprefix("val_"): [0.6, 0.8]}
         pd.DataFrame(history).to_csv(places.trained(name) / "history.csv", index=False)
         machine = {"seed": 0, "device": "CPU", "threads": 2, "seconds": 1.0}
-        fit = {"base": "", "carried": 0, "parameters": 10, "epochs": 2, "best_epoch": 2}
+        fit = {"data": "", "base": "", "carried": 0, "parameters": 10, "epochs": 2, "best_epoch": 2}
         Trained(name=name, digest="0", **fit, **machine).write(places.trained(name))
         Evaluated(name=name, digest="0", scores={"accuracy": score}, exam="0", samples=9, pictures=[]).write(
             places.evaluated(name)

@@ -71,6 +71,20 @@ def fitted(folder: Path | None, **changes: int) -> tuple[keras.Model, trainer.Hi
     return model, history
 
 
+def branched() -> keras.Model:
+    """Three epochs of a network whose gradients are sums over branches."""
+    fit = trainer.Fit(epochs=3, batch_size=8, seed=0, objective="val_loss")
+    trainer.start_over(fit.seed)
+    model, _ = trainer.build(models.load("inception"), SPEC, {})
+    trainer.train(model, split(48), split(16, 1), fit=fit, checkpoints=None, say=unheard)
+    return model
+
+
+def test_a_network_does_not_depend_on_those_that_its_process_has_built_before() -> None:
+    first = branched()
+    assert_equal(first, branched())
+
+
 def unheard(line: str) -> None:
     assert line
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tasks import places, trainer, tune
-from tasks.errors import BadRequest, MiarError
+from tasks.errors import BadRequest
 from tests.tasks.conftest import Bench
 
 
@@ -139,7 +139,7 @@ def test_a_fault_of_the_machine_is_no_bad_trial(bench: Bench, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(trainer, "train", full_disk)
-    with pytest.raises(MiarError, match="No space left on device"):
+    with pytest.raises(OSError, match="No space left on device"):
         tune.tune("mlp_digits")
     assert not places.tuned("mlp_digits").exists()
 

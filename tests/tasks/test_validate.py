@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks import catalogue, places, validate
+from tasks import catalogue, ingested, places, validate
 from tasks.catalogue import Catalogue
 from tasks.errors import BadData
 from tasks.outside import expectations
-from tasks.receipts import Validated
+from tasks.receipts import Ingested, Validated, seal
 
 Samples = tuple[np.ndarray, pd.DataFrame]
 SMALL = 120
@@ -26,14 +26,23 @@ def write(images: np.ndarray, table: pd.DataFrame) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "images.npy", images, allow_pickle=False)
     table.astype("string").to_parquet(folder / "table.parquet", index=False)
+    seal(folder, ingested.names(folder))
+
+
+def promise(samples: int) -> None:
+    """What the step ingest has said."""
+    places.ingested("digits").mkdir(parents=True, exist_ok=True)
+    Ingested(name="digits", digest="0" * 64, samples=samples, origin="test", licence="test").write(
+        places.ingested("digits")
+    )
 
 
 def settle(monkeypatch: pytest.MonkeyPatch, samples: int = SMALL, **dataset: object) -> Catalogue:
-    """Let the catalogue promise `samples` samples of the digits, and what `dataset` says of them."""
+    """Let the step ingest promise `samples` samples of the digits, and the catalogue what `dataset` says of them."""
     known = catalogue.load()
-    source = known.source("digits").model_copy(update={"samples": samples})
+    promise(samples)
     changed = known.dataset("digits").model_copy(update={"smallest_class": 0.01, **dataset})
-    settled = known.model_copy(update={"sources": {"digits": source}, "datasets": {"digits": changed}})
+    settled = known.model_copy(update={"datasets": {"digits": changed}})
     monkeypatch.setattr(catalogue, "load", lambda: settled)
     return settled
 
@@ -217,6 +226,16 @@ def test_a_damaged_source_is_told(good: Samples) -> None:
     path = places.ingested("digits") / "samples" / "images.npy"
     path.write_bytes(path.read_bytes()[:200])
     assert "must hold a whole source" in complaint()
+
+
+def test_samples_that_are_not_those_that_were_ingested_are_told(good: Samples) -> None:
+    write(*good)
+    path = places.ingested("digits") / "samples" / "images.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert "must be what ingest wrote. Received: changed since: images.npy" in complaint()
+    assert not places.validated("digits").exists()
 
 
 def test_a_pickle_is_never_opened(good: Samples) -> None:
