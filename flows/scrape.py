@@ -92,7 +92,7 @@ def carry_out(name: str, place: Workplace, *, dry_run: bool, adopted: bool) -> S
         found = Found(*searched(name, place), new=False)
         show(name, found, None)
         return Completed(name="DryRun", message=found.headline, data=found)
-    retrain.run_stage(f"collect@{name}", graph, place, clock, force=True)
+    retrain.run_stage(f"collect@{name}", graph, place, clock, force=not adopted or is_due(name, place))
     for dataset in datasets(name):
         retrain.run_stage(f"validate@{dataset}", graph, place, clock)
     new = samples(name, place) != before
@@ -112,6 +112,13 @@ def samples(name: str, place: Workplace) -> str:
     """DVC's md5 of the collection's samples, as dvc.lock here has it; empty where there are none."""
     stage = workplace.read_lock(place.root / places.DVC_LOCK.name).get("stages", {}).get(f"collect@{name}", {})
     return next((str(out.get("md5")) for out in stage.get("outs", []) if out["path"].endswith("/samples")), "")
+
+
+def is_due(name: str, place: Workplace) -> bool:
+    """Whether any image is to be looked at, so that the stage runs though DVC sees nothing new."""
+    from tasks import collect
+
+    return collect.is_due(name, place.folder(places.searched(name)))
 
 
 def datasets(name: str) -> list[str]:

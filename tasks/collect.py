@@ -25,6 +25,9 @@ from tasks.removed import Removed
 from tasks.search import CANDIDATES
 from tasks.sources import contents
 
+FOLDER = "folder"
+"""The provider whose images lie on this machine."""
+
 ORDER = ["label", "provider", "provider_id", "url"]
 NAMED = 3
 """How many failed expectations an error tells; the report has all of them."""
@@ -42,10 +45,8 @@ def collect(name: str) -> Collected:
     """
     collection, gone = catalogue.load().collection(name), removed.read()
     found = Searched.read(places.searched(name))
-    candidates = pd.read_parquet(places.searched(name) / CANDIDATES).sort_values(
-        ORDER, kind="stable", ignore_index=True
-    )
-    brought = bring(collection, candidates.loc[outcomes.wanted(candidates, collection, gone), "url"])
+    candidates = ordered(places.searched(name))
+    brought = bring(collection, asked(candidates, collection, gone))
     seen = look(brought, rules(collection))
     table = outcomes.settle(candidates, brought, seen, collection, gone)
     erase(collection, gone)
@@ -71,6 +72,37 @@ def collect(name: str) -> Collected:
         ).write(folder)
 
 
+def is_due(name: str, searched: Path) -> bool:
+    """Whether collecting anew what was `searched` would look at anything: at a folder always, on the web if it is time.
+
+    Where it would not, and nothing else is new, what was collected is what would be.
+    """
+    collection = catalogue.load().collection(name)
+    if collection.provider == FOLDER:
+        return True
+    urls = asked(ordered(searched), collection, removed.read())
+    return fetcher.is_due(urls, places.fetched(), manners=manners(collection))
+
+
+def ordered(searched: Path) -> pd.DataFrame:
+    """The candidates, in the order in which the first of equals is kept."""
+    return pd.read_parquet(searched / CANDIDATES).sort_values(ORDER, kind="stable", ignore_index=True)
+
+
+def asked(candidates: pd.DataFrame, collection: Collection, gone: Removed) -> pd.Series:
+    """The addresses that are asked for."""
+    urls: pd.Series = candidates.loc[outcomes.wanted(candidates, collection, gone), "url"]
+    return urls
+
+
+def manners(collection: Collection) -> Manners:
+    return Manners(
+        contact=str(collection.settings.get("contact", "")),
+        recheck=collection.recheck * 86400,
+        allow_networks=tuple(str(collection.settings.get("allow_networks", "")).split()),
+    )
+
+
 def rules(collection: Collection) -> Rules:
     return Rules(smallest=collection.smallest, largest=collection.largest)
 
@@ -86,14 +118,9 @@ def bring(collection: Collection, urls: pd.Series) -> dict[str, Fetched]:
     Raises:
         Unavailable: if none of them could be had.
     """
-    if collection.provider == "folder":
+    if collection.provider == FOLDER:
         return nearby.bring(str(collection.settings["folder"]), urls, places.fetched(), Manners().formats)
-    manners = Manners(
-        contact=str(collection.settings.get("contact", "")),
-        recheck=collection.recheck * 86400,
-        allow_networks=tuple(str(collection.settings.get("allow_networks", "")).split()),
-    )
-    fetched = fetcher.fetch(urls, places.fetched(), manners=manners, say=tell)
+    fetched = fetcher.fetch(urls, places.fetched(), manners=manners(collection), say=tell)
     brought = {url: steadied(one) for url, one in fetched.items()}
     failed = [one for one in brought.values() if one.state == "failed"]
     if brought and len(failed) == len(brought):

@@ -135,6 +135,7 @@ def test_where_nothing_is_new_nothing_is_fetched_and_dvc_has_nothing_to_do(
     before = len(photos.requests)
     answer = project.miar("scrape", WHAT)
     assert answer.returncode == 0, answer.stderr
+    assert f"Task run 'collect@{WHAT}' - Finished in state Unchanged(" in answer.stderr
     assert len(photos.requests) == before
     assert "is up to date" in project.dvc("status", f"collect@{WHAT}", f"validate@{WHAT}").stdout.replace("are", "is")
 

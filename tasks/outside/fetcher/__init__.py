@@ -240,6 +240,20 @@ def fetch(
     return {url: ended[url] for url in wanted}
 
 
+def is_due(urls: Iterable[str], folder: Path, *, manners: Manners) -> bool:
+    """Whether `fetch` would ask for any of `urls`: one that is new, that failed, or is to be looked at again.
+
+    Raises:
+        OSError: if the disk is full, or does not work.
+        BadData: if `folder` has a state that cannot be read.
+    """
+    from tasks.outside.fetcher import addresses, state
+
+    good, _ = addresses.sort(dict.fromkeys(urls))
+    with state.opened(folder) as table:
+        return bool(table.plan(good, recheck=manners.recheck)[1])
+
+
 def raw(folder: Path, sha256: str) -> Path:
     """Where the bytes with that sha256 are."""
     return folder / "raw" / sha256[:2] / sha256
