@@ -2,8 +2,9 @@
 
 `python -m bench.scrape --img2dataset ~/img2dataset/bin/python` lets both fetch the same 1,000 photographs from
 a server on this machine and reduce them to 256 pixels, in turns, and tells the CPU seconds of each with all of its
-processes. The same with a single photograph tells how much of that is imports and other beginnings. Then 10,000
-images are fetched, cleaned and settled, and again when all of that is known. Linux only.
+processes. The same with a single photograph tells how much of that is imports and other beginnings. Then the step
+collect makes a collection of 10,000 images, and what the flow scrape does when there is nothing new to collect is timed
+after it. Linux only.
 
 img2dataset goes with older packages than this project, so it needs an environment of its own, of Python 3.11 or 3.12:
 
@@ -24,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -32,14 +33,12 @@ from typing import TYPE_CHECKING
 from bench.fetch import CONNECTIONS, Cost, served, store
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from tasks.catalogue import Collection
     from tasks.cleaning import Cleaned
     from tasks.outside.fetcher import Fetched
 
 SMALLEST, LARGEST, QUALITY = 64, 256, 95
 MANY = 10_000
+NAME = "many"
 CUTS = 10
 """Crops of each photograph that make up the many images."""
 
@@ -70,14 +69,17 @@ def main() -> None:
     parser.add_argument("--img2dataset", type=Path, help="the Python that has it; without, only ours is measured")
     parser.add_argument("--tree", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.add_argument("--collect", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--settle", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--gather", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--due", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.tree:
         tree(asked.tree)
     elif asked.collect:
-        collect(asked.collect[0], Path(asked.collect[1]), int(asked.collect[2]))
-    elif asked.settle:
-        settle(asked.settle[0], Path(asked.settle[1]), int(asked.settle[2]))
+        fetch_and_clean(asked.collect[0], Path(asked.collect[1]), int(asked.collect[2]))
+    elif asked.gather:
+        gather()
+    elif asked.due:
+        due()
     else:
         with tempfile.TemporaryDirectory(prefix="miar-scrape-") as folder:
             bench(Path(folder), asked.rounds, asked.images, asked.img2dataset)
@@ -196,7 +198,7 @@ def told(ran: Sequence[Mapping[str, Run]]) -> Iterator[str]:
         yield f"img2dataset takes {whole:.2f} times as many CPU seconds; {rest:.2f} times after the first image"
 
 
-def collect(address: str, folder: Path, images: int) -> tuple[dict[str, Fetched], dict[str, Cleaned]]:
+def fetch_and_clean(address: str, folder: Path, images: int) -> tuple[dict[str, Fetched], dict[str, Cleaned]]:
     """What is timed beside img2dataset, in a process of its own."""
     from tasks import cleaning
     from tasks.outside import fetcher
@@ -231,49 +233,65 @@ def cut(photographs: Path, folder: Path) -> None:
 
 
 def again(address: str, folder: Path, rounds: int) -> Iterator[str]:
-    """What the first run costs, what those that follow it do, and how much of that is imports."""
+    """What the first run costs, and what those that follow it do, in a copy of the project."""
+    from tests.flows.conftest import make
 
-    def run(name: str, images: int) -> Cost:
-        command = [sys.executable, "-m", "bench.scrape", "--settle", address, str(folder / name), str(images)]
-        return spent(command)
-
-    first, *later = (run("many", MANY) for _ in range(1 + rounds))
-    _, *starts = (run("one", 1) for _ in range(1 + rounds))
-    wall, start = median(run.wall for run in later), median(run.wall for run in starts)
-    yield f"{MANY:,} images fetched, cleaned, settled: {first.wall:.1f} s ({first.cpu:.1f} CPU s)"
-    yield f"the same again, with nothing to do: {wall:.2f} s, of which {start:.2f} s for imports"
-    rest = (first.wall - start) / (wall - start)
-    yield f"the second run is {first.wall / wall:.0f} times as fast; {rest:.0f} times after the imports"
-
-
-def settle(address: str, folder: Path, images: int) -> None:
-    """What the step collect does from candidates to outcomes."""
-    from tasks import outcomes
-    from tasks.removed import Removed
-
-    brought, seen = collect(address, folder, images)
-    table = outcomes.settle(candidates(list(brought)), brought, seen, collection(), Removed(frozenset(), frozenset()))
-    counts = table["outcome"].value_counts().to_dict()
-    if len(table) != images or set(counts) != {outcomes.KEPT}:
-        sys.exit(f"all images must be kept. Received: {counts}")
+    (folder / "project").mkdir(parents=True)
+    project = make(folder / "project", folder / "cache")
+    ask_for(project.root, address)
+    took = {}
+    for name, command in {
+        "search": [".venv/bin/dvc", "repro", "--quiet", "--single-item", f"search@{NAME}"],
+        "first": [".venv/bin/python", "-m", "bench.scrape", "--gather"],
+        "commit": [".venv/bin/dvc", "commit", "--quiet", "--force", f"collect@{NAME}"],
+        **{f"{number}": [".venv/bin/python", "-m", "bench.scrape", "--due"] for number in range(rounds)},
+    }.items():
+        began = time.perf_counter()
+        done = project.run(*command, limit=1800)
+        took[name] = time.perf_counter() - began
+        if done.returncode:
+            sys.exit(f"`{' '.join(command)}` must end well. Received: {done.stderr[-500:]}")
+    wall = median(took[f"{number}"] for number in range(rounds))
+    yield f"{MANY:,} images fetched, cleaned, settled, judged and shown: {took['first']:.1f} s"
+    yield f"finding out that there is nothing to do: {wall:.2f} s, {took['first'] / wall:.0f} times as fast"
 
 
-def candidates(addresses: Sequence[str]) -> pd.DataFrame:
-    import pandas as pd
+def ask_for(root: Path, address: str) -> None:
+    """Let the project in `root` have a collection of all images, under two labels."""
+    import yaml
 
-    from tasks.outside.providers import Candidate
+    rows = [f"{address}/{number}.jpg,{('even', 'odd')[number % 2]},by" for number in range(MANY)]
+    (root / "addresses.csv").write_text("\n".join(["url,label,license", *rows]), encoding="utf-8")
+    path = root / "params.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["collections"][NAME] = content["collections"]["flowers"] | {
+        "provider": "addresses",
+        "settings": {"file": "addresses.csv", "allow_networks": "127.0.0.1/32"},
+        "classes": {"even": ["even"], "odd": ["odd"]},
+        "wanted": MANY,
+        "size": 64,
+    }
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
-    rows = pd.DataFrame({"url": addresses, "label": "photograph", "license": "by"})
-    return rows.reindex(columns=["label", *Candidate.__dataclass_fields__]).astype(
-        {"width": "Int64", "height": "Int64"}
-    )
+
+def gather() -> None:
+    """The step collect, as many requests to one host at a time as there are connections."""
+    from tasks import collect
+
+    polite = collect.manners
+    collect.manners = lambda collection: replace(polite(collection), connections=CONNECTIONS, per_host=CONNECTIONS)
+    receipt = collect.collect(NAME)
+    if receipt.candidates != MANY:
+        sys.exit(f"all images must be candidates. Received: {receipt}")
 
 
-def collection() -> Collection:
-    """A collection that keeps whatever may be kept."""
-    from tasks import catalogue
+def due() -> None:
+    """What the flow scrape asks before it collects: the web's turn, and DVC."""
+    from flows.stages import Graph
+    from tasks import collect, places
 
-    return catalogue.load().collection("flowers").model_copy(update={"licences": ["by"]})
+    if collect.is_due(NAME, places.searched(NAME)) or not Graph(places.ROOT).is_unchanged(f"collect@{NAME}"):
+        sys.exit("there must be nothing to do")
 
 
 if __name__ == "__main__":
