@@ -20,8 +20,8 @@ run: setup  ## train RECIPE (cnn_digits), examine, register and promote it
 ui: setup  ## start Prefect, MLflow and a worker, until Ctrl-C
 	@exec ./miar ui
 
-test: setup  ## all tests
-	$(BIN)/python -m pytest
+test: setup  ## all tests, each file in one of up to four processes, the slowest files first
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup  ## format, lint, types, import rules, catalogue, dvc.yaml and deployments
 	$(BIN)/ruff format --check .
