@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,7 +136,7 @@ def test_where_nothing_is_new_nothing_is_fetched_and_dvc_has_nothing_to_do(
     before = len(photos.requests)
     answer = project.miar("scrape", WHAT)
     assert answer.returncode == 0, answer.stderr
-    assert f"Task run 'collect@{WHAT}' - Finished in state Unchanged(" in answer.stderr
+    assert re.search(rf"collect@{WHAT} +Finished in state Unchanged\(", answer.stderr), answer.stderr
     assert len(photos.requests) == before
     assert "is up to date" in project.dvc("status", f"collect@{WHAT}", f"validate@{WHAT}").stdout.replace("are", "is")
 
