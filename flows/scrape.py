@@ -116,9 +116,9 @@ def samples(name: str, place: Workplace) -> str:
 
 def is_due(name: str, place: Workplace) -> bool:
     """Whether any image is to be looked at, so that the stage runs though DVC sees nothing new."""
-    from tasks import collect
+    from tasks import brought
 
-    return collect.is_due(name, place.folder(places.searched(name)))
+    return brought.is_due(name, place.folder(places.searched(name)))
 
 
 def datasets(name: str) -> list[str]:

@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tasks import catalogue, cleaning, gallery, ingested, outcomes, places, provenance, removed
+from tasks import brought, catalogue, cleaning, gallery, ingested, outcomes, places, provenance, removed
 from tasks.catalogue import Collection
 from tasks.cleaning import Cleaned, Rules
 from tasks.collected import ATTRIBUTION, METADATA, OUTCOMES
-from tasks.errors import BadData, Unavailable
-from tasks.outside import expectations, fetcher, nearby
+from tasks.errors import BadData
+from tasks.outside import expectations, fetcher
 from tasks.outside.expectations import Verdict
-from tasks.outside.fetcher import Fetched, Manners, Progress
+from tasks.outside.fetcher import Fetched
 from tasks.receipts import Collected, Ingested, Searched, seal, sums
 from tasks.removed import Removed
-from tasks.search import CANDIDATES
 from tasks.sources import contents
 
-FOLDER = "folder"
-"""The provider whose images lie on this machine."""
-
-ORDER = ["label", "provider", "provider_id", "url"]
 NAMED = 3
 """How many failed expectations an error tells; the report has all of them."""
 
@@ -45,10 +38,10 @@ def collect(name: str) -> Collected:
     """
     collection, gone = catalogue.load().collection(name), removed.read()
     found = Searched.read(places.searched(name))
-    candidates = ordered(places.searched(name))
-    brought = bring(collection, asked(candidates, collection, gone))
-    seen = look(brought, rules(collection))
-    table = outcomes.settle(candidates, brought, seen, collection, gone)
+    candidates = brought.ordered(places.searched(name))
+    came = brought.bring(collection, brought.asked(candidates, collection, gone))
+    seen = look(came, rules(collection))
+    table = outcomes.settle(candidates, came, seen, collection, gone)
     erase(collection, gone)
     kept = provenance.described(table[table["outcome"] == outcomes.KEPT], cleaning.VERSION)
     counts = {outcome: int((table["outcome"] == outcome).sum()) for outcome in outcomes.OUTCOMES}
@@ -72,37 +65,6 @@ def collect(name: str) -> Collected:
         ).write(folder)
 
 
-def is_due(name: str, searched: Path) -> bool:
-    """Whether collecting anew what was `searched` would look at anything: at a folder always, on the web if it is time.
-
-    Where it would not, and nothing else is new, what was collected is what would be.
-    """
-    collection = catalogue.load().collection(name)
-    if collection.provider == FOLDER:
-        return True
-    urls = asked(ordered(searched), collection, removed.read())
-    return fetcher.is_due(urls, places.fetched(), manners=manners(collection))
-
-
-def ordered(searched: Path) -> pd.DataFrame:
-    """The candidates, in the order in which the first of equals is kept."""
-    return pd.read_parquet(searched / CANDIDATES).sort_values(ORDER, kind="stable", ignore_index=True)
-
-
-def asked(candidates: pd.DataFrame, collection: Collection, gone: Removed) -> pd.Series:
-    """The addresses that are asked for."""
-    urls: pd.Series = candidates.loc[outcomes.wanted(candidates, collection, gone), "url"]
-    return urls
-
-
-def manners(collection: Collection) -> Manners:
-    return Manners(
-        contact=str(collection.settings.get("contact", "")),
-        recheck=collection.recheck * 86400,
-        allow_networks=tuple(str(collection.settings.get("allow_networks", "")).split()),
-    )
-
-
 def rules(collection: Collection) -> Rules:
     return Rules(smallest=collection.smallest, largest=collection.largest)
 
@@ -112,39 +74,11 @@ def judged(name: str) -> Path:
     return places.SCRATCH / "collections" / name
 
 
-def bring(collection: Collection, urls: pd.Series) -> dict[str, Fetched]:
-    """Fetch every address, or copy it from the provider's folder.
-
-    Raises:
-        Unavailable: if none of them could be had.
-    """
-    if collection.provider == FOLDER:
-        return nearby.bring(str(collection.settings["folder"]), urls, places.fetched(), Manners().formats)
-    fetched = fetcher.fetch(urls, places.fetched(), manners=manners(collection), say=tell)
-    brought = {url: steadied(one) for url, one in fetched.items()}
-    failed = [one for one in brought.values() if one.state == "failed"]
-    if brought and len(failed) == len(brought):
-        first = f"{failed[0].reason} ({failed[0].url[:100]})"
-        raise Unavailable(f"images must come from the web. Received: none of {len(brought)}, the first {first}")
-    return brought
-
-
-def steadied(one: Fetched) -> Fetched:
-    """An address that fails today still has what it had before, and of that the same is told every day."""
-    if one.state == "failed" and one.held and fetcher.raw(places.fetched(), one.held).is_file():
-        one = replace(one, state="unchanged", reason="", sha256=one.held)
-    return replace(one, http_status=HTTPStatus.OK.value) if one.state == "unchanged" else one
-
-
-def tell(progress: Progress) -> None:
-    print(f"image {progress.states.total()}/{progress.total}  {progress}", flush=True)
-
-
-def look(brought: dict[str, Fetched], wanted: Rules) -> dict[str, Cleaned]:
+def look(came: dict[str, Fetched], wanted: Rules) -> dict[str, Cleaned]:
     """Decode what came."""
     files = {
         one.sha256: (fetcher.raw(places.fetched(), one.sha256), one.format)
-        for one in brought.values()
+        for one in came.values()
         if one.state in ("fetched", "unchanged")
     }
     return cleaning.clean(

@@ -36,13 +36,6 @@ REASONS = {
 }
 
 
-def wanted(candidates: pd.DataFrame, collection: Collection, gone: Removed) -> np.ndarray:
-    """Which candidates are asked for: bool (N,); not those of another licence, nor what was removed by address."""
-    free = candidates["license"].isin(collection.licences)
-    chosen: np.ndarray = (free & ~candidates["url"].isin(gone.addresses)).to_numpy()
-    return chosen
-
-
 def settle(
     candidates: pd.DataFrame,
     brought: Mapping[str, Fetched],

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tasks import catalogue, cleaning, collect, gallery, ingested, places, removed
+from tasks import brought, catalogue, cleaning, collect, gallery, ingested, places, removed
 from tasks.catalogue import Catalogue, Collection
 from tasks.collected import ATTRIBUTION, METADATA, OUTCOMES
 from tasks.errors import BadData, Unavailable
@@ -67,7 +67,7 @@ class Workplace:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.patch, self.folder, self.data = patch, folder, move(folder, patch)
         patch.setattr(places, "REMOVED", self.data / "removed.txt")
-        patch.setattr(collect, "Manners", partial(Manners, **QUICK))
+        patch.setattr(brought, "Manners", partial(Manners, **QUICK))
         self.set()
 
     def set(self, **changes: Any) -> None:
@@ -345,14 +345,14 @@ def test_a_recheck_that_finds_all_unchanged_changes_nothing(place: Workplace, ph
 @pytest.mark.usefixtures("unjudged")
 def test_what_is_known_is_not_asked_for_again(place: Workplace, photos: PhotoServer) -> None:
     place.search(ordinary(photos))
-    assert collect.is_due(NAME, places.searched(NAME))
+    assert brought.is_due(NAME, places.searched(NAME))
     first = collect.collect(NAME)
     asked = list(photos.requests)
-    assert not collect.is_due(NAME, places.searched(NAME))
+    assert not brought.is_due(NAME, places.searched(NAME))
     assert collect.collect(NAME) == first
     assert photos.requests == asked
     place.set(recheck=0.0)
-    assert collect.is_due(NAME, places.searched(NAME))
+    assert brought.is_due(NAME, places.searched(NAME))
 
 
 @pytest.mark.usefixtures("unjudged")
@@ -445,7 +445,7 @@ def test_images_of_a_folder(place: Workplace, tmp_path_factory: pytest.TempPathF
     first = (places.collected(NAME) / METADATA).read_bytes()
     assert collect.collect(NAME) == receipt
     assert (places.collected(NAME) / METADATA).read_bytes() == first
-    assert collect.is_due(NAME, places.searched(NAME)), "a folder is always looked at"
+    assert brought.is_due(NAME, places.searched(NAME)), "a folder is always looked at"
 
 
 def test_a_shortfall_is_refused_and_leaves_what_was_there(place: Workplace, photos: PhotoServer, web: Hostile) -> None:

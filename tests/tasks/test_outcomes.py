@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import catalogue, outcomes
+from tasks import brought, catalogue, outcomes
 from tasks.catalogue import Collection
 from tasks.cleaning import Cleaned
 from tasks.outside.fetcher import Fetched
@@ -107,7 +107,7 @@ def test_what_was_removed_is_not_kept_whatever_names_it(listed: str) -> None:
 def test_neither_a_removed_address_nor_another_licence_is_asked_for() -> None:
     candidates = pd.concat([asked(("a", "one"), ("a", "two")), asked(("a", "three"), licence="by-nc")])
     gone = Removed(frozenset({"one"}), frozenset())
-    assert outcomes.wanted(candidates, COLLECTION, gone).tolist() == [False, True, False]
+    assert brought.asked(candidates, COLLECTION, gone).tolist() == ["two"]
     table = outcomes.settle(candidates, came(two="1"), {"1": good("x", 0)}, COLLECTION, gone)
     assert verdicts(table) == [("rejected", "removed"), ("kept", ""), ("rejected", "licence")]
 
