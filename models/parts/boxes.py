@@ -69,6 +69,15 @@ def shared(first: Any, second: Any, axis: int) -> Any:
     return ops.maximum(stop - start, 0.0)
 
 
+def gathered(values: Any, index: Any) -> Any:
+    """Of each image's N values (B, N, ...) those at the places (B, ...), which may repeat: (B, ..., ...)."""
+    count, inner = values.shape[1], values.shape[2:]
+    index = ops.cast(index, "int32")
+    starts = count * ops.arange(ops.shape(values)[0], dtype="int32")
+    starts = ops.reshape(starts, (-1, *[1] * (len(index.shape) - 1)))
+    return ops.take(ops.reshape(values, (-1, *inner)), starts + index, axis=0)
+
+
 def encode(boxes: Any, anchors: Any, *, variances: Variances = (1.0, 1.0, 1.0, 1.0)) -> Any:
     """Offsets of boxes from anchors: of the centre, in the anchor's sizes, and the logarithms of the sizes' ratios.
 

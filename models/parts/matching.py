@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from models.parts.boxes import overlaps
+from models.parts.boxes import gathered, overlaps
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
@@ -92,7 +92,7 @@ def owners(found: Any) -> Any:
     def contested(_: Any, asking: Any) -> Any:
         return ops.any(ops.sum(ops.cast(asking > 0, "int32"), axis=-1) > 1)
 
-    nobody = found < 0
+    nobody = ops.zeros_like(found, dtype="bool")
     return ops.while_loop(contested, refuse, (nobody, asked(nobody)))[1] > 0
 
 
@@ -104,13 +104,6 @@ def assigned(values: Any, match: Match) -> Any:
 def assigned_labels(labels: Any, match: Match) -> Any:
     """The label of each positive anchor's box, -1 for the other anchors: int32 (B, A)."""
     return ops.where(match.state == POSITIVE, ops.cast(gathered(labels, match.index), "int32"), -1)
-
-
-def gathered(values: Any, index: Any) -> Any:
-    """Of each image's N values (B, N, ...) those at the places (B, M), which may repeat: (B, M, ...)."""
-    inner = values.shape[2:]
-    place = ops.reshape(index, (*ops.shape(index), *[1] * len(inner)))
-    return ops.take_along_axis(values, place, axis=1)
 
 
 def sample(state: Any, *, count: int, fraction: float, seed: keras.random.SeedGenerator) -> Any:
