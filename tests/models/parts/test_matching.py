@@ -141,6 +141,11 @@ def test_assigned() -> None:
     np.testing.assert_array_equal(numbers(matching.assigned(values[..., 0], match)), np.array(expected)[..., 0])
 
 
+def test_only_positive_anchors_have_a_label() -> None:
+    match = matching.Match(index=np.array([[1, 1, 1]], np.int32), state=np.array([[POSITIVE, NEGATIVE, IGNORED]]))
+    assert numbers(matching.assigned_labels(np.array([[3, 4]]), match)).tolist() == [[4, -1, -1]]
+
+
 def states(rng: np.random.Generator, *, odds: tuple[float, float, float]) -> np.ndarray:
     return rng.choice([IGNORED, NEGATIVE, POSITIVE], size=(4, 50), p=odds).astype(np.int32)
 

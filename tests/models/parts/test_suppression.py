@@ -67,11 +67,11 @@ def test_a_thousand_images_by_greedy_search(own: bool) -> None:
     images, anchors, classes = CASES // 2, 14, 3
     some = drawn(rng, images, anchors, classes) if own else drawn(rng, images, anchors)
     scores = np.stack([distinct(rng, anchors, classes) for _ in range(images)])
-    found = answers(suppression.suppress(some, scores, overlap=0.4, score=0.2, most=10, candidates=30))
-    assert found.boxes.shape == (images, 10, 4)
+    found = answers(suppression.suppress(some, scores, overlap=0.4, score=0.3, most=12, candidates=14))
+    assert found.boxes.shape == (images, 12, 4)
     each = some if own else np.repeat(some[:, :, np.newaxis], classes, axis=2)
     for image in range(images):
-        settings = {"threshold": 0.4, "score": 0.2, "most": 10, "candidates": 30}
+        settings = {"threshold": 0.4, "score": 0.3, "most": 12, "candidates": 14}
         assert listed(found, image) == greedy(each[image], scores[image], **settings)
 
 
@@ -94,12 +94,28 @@ def test_by_hand() -> None:
         assert found.labels.tolist() == [labels]
         assert found.labels.dtype == np.int32
     np.testing.assert_allclose(found.scores, [[0.9, 0.3, 0, 0]])
+    np.testing.assert_allclose(found.boxes, [[some[0, 0], some[0, 0], [0] * 4, [0] * 4]])
+
+
+def test_only_so_many_candidates_are_looked_at() -> None:
+    """The third would stay, but two are looked at, of which the second goes."""
+    some = np.array([[[0, 0, 1, 1], [0, 0, 1, 0.9], [0, 0, 0.1, 0.1]]], dtype=np.float32)
+    scores = np.array([[[0.9], [0.8], [0.7]]], dtype=np.float32)
+    for candidates, labels in ((2, [0, -1]), (3, [0, 0])):
+        found = answers(suppression.suppress(some, scores, overlap=0.5, score=0.1, most=2, candidates=candidates))
+        assert found.labels.tolist() == [labels]
 
 
 def test_a_score_at_the_threshold_counts() -> None:
     scores = np.array([[[0.5], [0.25]]], dtype=np.float32)
     some = np.array([[[0, 0, 0.1, 0.1], [0.5, 0.5, 0.6, 0.6]]], dtype=np.float32)
     assert answers(suppression.suppress(some, scores, overlap=0.5, score=0.5, most=2)).labels.tolist() == [[0, -1]]
+
+
+def test_an_overlap_at_the_threshold_does_not() -> None:
+    some = np.array([[[0, 0, 1, 1], [0, 0, 1, 0.5]]], dtype=np.float32)
+    scores = np.array([[[0.9], [0.8]]], dtype=np.float32)
+    assert answers(suppression.suppress(some, scores, overlap=0.5, score=0.1, most=2)).labels.tolist() == [[0, 0]]
 
 
 def test_again_changes_nothing_and_order_does_not_matter() -> None:
