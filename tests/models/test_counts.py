@@ -121,6 +121,13 @@ def test_alexnet_layer_by_layer() -> None:
     }
 
 
+def test_alexnet_normalises_the_first_two_convolutions_before_pooling() -> None:
+    """Section 3.5; the power belongs to the normalisation."""
+    steps = {"Conv2D": "c", "Power": "n", "MaxPooling2D": "p"}
+    found = [steps.get(cost.kind, "") for cost in operations.costs(alexnet.alexnet())]
+    assert "".join(found) == "cnp" + "ccnp" + "c" + "cc" + "ccp"
+
+
 def test_alexnet_s_groups_meet_only_in_the_third_convolution() -> None:
     """Filters of the second half of conv2 do not see the first half of what conv1 found."""
     model = alexnet.alexnet(input_shape=(25, 25, 1), classes=2, width=2, stride=1)
