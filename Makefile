@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test check format hooks bench clean
+.PHONY: help setup run ui test oracle check format hooks bench clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ ui: setup  ## start Prefect, MLflow and a worker, until Ctrl-C
 
 test: setup  ## all tests, each file in one of up to four processes, the slowest files first
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+oracle: .venv-oracle/.ready  ## hold the parts of detectors against torchvision's (fetches it, gigabytes)
+	KERAS_BACKEND=torch .venv-oracle/bin/python -m pytest -c /dev/null --rootdir . tests/models/oracle_parts.py
+
+.venv-oracle/.ready: pyproject.toml infra/oracle.sh
+	@PYTHON="$(PYTHON)" sh infra/oracle.sh
 
 check: setup  ## format, lint, types, import rules, catalogue, dvc.yaml and deployments
 	$(BIN)/ruff format --check .
