@@ -52,6 +52,16 @@ def test_by_hand() -> None:
     assert found.images.values.tolist() == [["b.jpg", 100, 200], ["a.jpg", 50, 50], ["empty.jpg", 10, 20]]
 
 
+def test_objects_of_an_image_keep_their_order() -> None:
+    things = [
+        {"id": number, "image_id": (3, 7)[number % 2], "category_id": 1, "bbox": [0, 0, 2, 2 + number]}
+        for number in range(40)
+    ]
+    found = parsed({**DOCUMENT, "annotations": things}).boxes
+    assert found["file"].tolist() == ["b.jpg"] * 20 + ["a.jpg"] * 20
+    assert found.groupby("file")["y2"].agg(lambda each: each.is_monotonic_increasing).all()
+
+
 def test_no_objects_are_welcome() -> None:
     found = parsed({**DOCUMENT, "annotations": []})
     assert len(found.images) == 3
