@@ -46,10 +46,14 @@ class Raw:
         samples: N rows with the columns `label` (a class's name or number, where samples have one), `split`
             (`train` or `test` where the source says so, else empty), and whatever else they have: numbers, texts.
         images: uint8 (N, H, W, C), where samples have one.
+        boxes: a row for each object in the images, where its source marks them, those of a sample together: `sample`
+            (int64, the row of its sample), `label` (a class's name), `y1`, `x1`, `y2`, `x2` (float32, relative, 0..1),
+            and whatever else the source says of an object.
     """
 
     samples: pd.DataFrame
     images: np.ndarray | None = None
+    boxes: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
