@@ -51,6 +51,7 @@ def test_of_late_runs_the_newest_alone_runs(servers: Servers) -> None:
     first = datetime.now(UTC) + timedelta(seconds=45)  # until then the server has made the runs, busy as it may be
     times = f"DTSTART:{first:%Y%m%dT%H%M%SZ}\nRRULE:FREQ=SECONDLY;INTERVAL=2;COUNT=4"
     made = servers.api("POST", f"deployments/{nightly}/schedules", [{"schedule": {"rrule": times}, "active": True}])
+    servers.api("PATCH", f"deployments/{nightly}", {"paused": False})  # the server soon looks at what was changed, only
     try:
         until(lambda: states(servers, "retrain-nightly").count("Late") == 4, "all runs are late", 180)
         servers.api("PATCH", "work_pools/miar", {"is_paused": False})
