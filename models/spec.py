@@ -10,9 +10,10 @@ class Input:
     """One of the things that a sample has.
 
     Args:
-        shape: without the batch: `(H, W, C)` of an image, `(D,)` of numbers, `(M,)` of categories, `(T,)` of words.
-        dtype: as stored: uint8 for images (0 to 255), float32 for numbers, int32 for categories (0 to size - 1)
-            and words (0 is nothing, 1 an unknown word).
+        shape: without the batch: `(H, W, C)` of an image, `(D,)` of numbers, `(M,)` of categories, `(T,)` of words,
+            `(P, 4)` of boxes that are proposed.
+        dtype: as stored: uint8 for images (0 to 255), float32 for numbers and boxes, int32 for categories (0 to
+            size - 1) and words (0 is nothing, 1 an unknown word).
         lowest, highest: of each number among the training samples, D values; else empty.
         sizes: how many categories each of the M has, or how many words there are at most; else empty.
     """
@@ -44,17 +45,22 @@ class Spec:
     """Inputs and outputs of a dataset's samples, as a model sees them.
 
     A model of one input takes an array, one of several a dictionary by their names. Likewise it answers with an
-    array, or, where both classes and a number are asked for, with a dictionary of `label` and the number's name.
+    array, or, where both classes and a number are asked for, with a dictionary of `label` and the number's name. Where
+    boxes are asked for, right answers are a dictionary of `boxes` float32 (M, 4) as (y1, x1, y2, x2), 0 to 1, and
+    `labels` int32 (M,), -1 where there is none; a network's answers have `scores` float32, 0 to 1, besides, and as many
+    rows as it likes, the surest first.
 
     Args:
-        inputs: by name: `image`, `numbers`, `categories`, `words`.
+        inputs: by name: `image`, `numbers`, `categories`, `words`, `proposals`.
         classes: names of the classes, in the order of their numbers 0 to K-1; empty where no class is asked for.
         number: the number that is asked for, if one is.
+        boxes: most boxes that an image has, M; 0 where none are asked for.
     """
 
     inputs: dict[str, Input]
     classes: tuple[str, ...] = ()
     number: Number | None = None
+    boxes: int = 0
 
     @property
     def input(self) -> Input:
@@ -86,7 +92,9 @@ class Spec:
     def input_dtype(self) -> str:
         return self.input.dtype
 
-    def check(self, *, inputs: tuple[str, ...], classes: bool = False, number: bool = False) -> None:
+    def check(
+        self, *, inputs: tuple[str, ...], classes: bool = False, number: bool = False, boxes: bool = False
+    ) -> None:
         """Say early that a dataset is not one for a network.
 
         Raises:
@@ -94,7 +102,8 @@ class Spec:
         """
         if set(self.inputs) != set(inputs):
             raise ValueError(f"this network takes {' and '.join(inputs)}. Received: {', '.join(self.inputs)}")
-        if (bool(self.classes), self.number is not None) != (classes, number):
-            gives = " and ".join(["a class"] * classes + ["a number"] * number)
-            asked = ["a class"] * bool(self.classes) + ["a number"] * (self.number is not None)
-            raise ValueError(f"this network answers with {gives}. Received a dataset that asks for {asked}")
+        wanted = {"classes": classes, "a number": number, "boxes": boxes}
+        asked = {"classes": bool(self.classes), "a number": self.number is not None, "boxes": self.boxes > 0}
+        if wanted != asked:
+            gives, received = (" and ".join(name for name, is_so in one.items() if is_so) for one in (wanted, asked))
+            raise ValueError(f"this network answers with {gives}. Received a dataset that asks for {received}")

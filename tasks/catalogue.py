@@ -116,31 +116,36 @@ class Words(Entry):
 class Dataset(Entry):
     """A source cut and encoded for a problem.
 
-    A sample has one input or several: an image, numbers, categories, words.
+    A sample has one input or several: an image, numbers, categories, words, proposals.
 
     Args:
         image: height, width and channels of every sample's image.
         numbers: by column, the lowest and highest that a number may be.
         categories: by column, the texts that it may be.
         words: how the column `text` becomes numbers.
-        classes: names of the classes, the texts of the column `label`, in the order of their numbers.
+        proposals: regions of the image that may hold an object, which selective search gives with it: at most so many.
+        classes: names of the classes, the texts of the column `label`, in the order of their numbers; of the boxes
+            where boxes are asked for.
         answer: column of the number that is asked for, with the lowest and highest that it may be.
+        boxes: that are asked for: most of them that an image may have.
         validation: fraction of the training samples held back to choose by.
         test: fraction of all samples kept for the exam, or `official` for the source's own exam.
         seed: of the split; the same seed and samples always give the same split.
-        smallest_class: least fraction of the samples that every class must have in every split.
+        smallest_class: least fraction of the samples, or of the boxes, that every class must have in every split.
         duplicates: most samples that may be exact copies of others.
         group: column whose equal values are never parted by the split; left out, only equal samples are not.
     """
 
     source: Name
-    problem: Literal["classification", "regression", "joint"]
+    problem: Literal["classification", "detection", "joint", "regression"]
     image: Image | None = None
     numbers: dict[Column, Limits] = {}
     categories: dict[Column, Annotated[list[Text], Field(min_length=1)]] = {}
     words: Words | None = None
-    classes: Annotated[list[Text], Field(min_length=2)] | None = None
+    proposals: Annotated[Whole, Field(ge=0, le=2000)] = 0
+    classes: Annotated[list[Text], Field(min_length=1)] | None = None
     answer: Annotated[dict[Column, Limits], Field(min_length=1, max_length=1)] | None = None
+    boxes: Annotated[Whole, Field(ge=0, le=1000)] = 0
     validation: Fraction
     test: Fraction | Literal["official"]
     seed: Seed
@@ -152,10 +157,19 @@ class Dataset(Entry):
     def there_is_something_to_learn(self) -> Self:
         if not (self.image or self.numbers or self.categories or self.words):
             raise ValueError("one of `image`, `numbers`, `categories` and `words` is needed")
-        asked = {"classification": (True, False), "regression": (False, True), "joint": (True, True)}
-        if (bool(self.classes), bool(self.answer)) != asked[self.problem]:
-            needs = {"classification": "`classes`", "regression": "`answer`", "joint": "`classes` and `answer`"}
-            raise ValueError(f"problem {self.problem} needs {needs[self.problem]}, and nothing else of the two")
+        needs = {
+            "classification": {"classes"},
+            "detection": {"boxes", "classes", "image"},
+            "joint": {"answer", "classes"},
+            "regression": {"answer"},
+        }[self.problem]
+        asked = {name for name in ("answer", "boxes", "classes") if getattr(self, name)}
+        if asked != needs - {"image"} or ("image" in needs and not self.image):
+            raise ValueError(f"problem {self.problem} needs {' and '.join(sorted(needs))}, and asks for nothing else")
+        if self.classes and len(self.classes) < 2 and self.problem != "detection":
+            raise ValueError("`classes` must be at least 2, but for boxes")
+        if self.proposals and not self.image:
+            raise ValueError("`proposals` are regions of an `image`. Received: none")
         return self
 
     @property
