@@ -5,6 +5,7 @@ They are constants: NumPy, float32, computed once and kept by the model.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -83,6 +84,31 @@ def ssd_sizes(smallest: float, largest: float, ratios: Sequence[float]) -> tuple
     between = (smallest * largest) ** 0.5
     pairs = [(smallest / ratio**0.5, smallest * ratio**0.5) for ratio in ratios]
     return (smallest, smallest), (between, between), *(one for pair in pairs for one in (pair, pair[::-1]))
+
+
+def ssd(
+    image: tuple[int, int], *, maps: int, smallest: float, largest: float, ratios: Sequence[float] = (2,), step: int = 8
+) -> Anchors:
+    """Anchors for images of any size: four in each cell of maps whose steps double.
+
+    Args:
+        image: (H, W), in pixels.
+        maps: how many, 2 or more.
+        smallest, largest: sides of the first and the last map's square, of the image's shorter side, 0 to 1.
+        ratios: of width to height, besides the squares.
+        step: of the first map, in pixels; maps have -(-H // step) rows.
+
+    Source: Liu et al., "SSD", ECCV 2016, equation 4.
+    """
+    steps = [step * 2**number for number in range(maps)]
+    sides = np.linspace(smallest, largest, maps) * min(image)
+    sides = np.append(sides, 2 * sides[-1] - sides[-2]).tolist()
+    return of_pixels(
+        image,
+        maps=[(-(-image[0] // one), -(-image[1] // one)) for one in steps],
+        steps=steps,
+        sizes=[ssd_sizes(*pair, ratios) for pair in itertools.pairwise(sides)],
+    )
 
 
 def ssd300() -> Anchors:

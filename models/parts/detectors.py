@@ -1,0 +1,82 @@
+"""Networks that answer with boxes: what they have in common is the model, what they differ in is their last layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import keras
+from keras import ops
+
+from models.parts.classifiers import learning_rate
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+    from models.parts.suppression import Detections
+
+HEAD = "head"
+"""Name of a detector's last layer."""
+
+MOST = 100
+"""Answers to an image, at most: as many as COCO judges."""
+
+
+class Head(Protocol):
+    """The last layer of a detector, which knows what its network's numbers mean."""
+
+    def loss(self, truth: dict[str, Any], given: Any) -> Any:
+        """A number to make small.
+
+        Args:
+            truth: `boxes` (B, M, 4) and `labels` (B, M), -1 where there is none.
+            given: what the layer gave.
+        """
+
+    def detections(self, given: Any) -> Detections:
+        """The answers that what the layer gave stands for."""
+
+
+@keras.saving.register_keras_serializable(package="miar")
+class Detector(keras.Model):
+    """A functional network that ends with a `Head`: boxes and labels in, boxes, labels and scores out.
+
+    `fit` encodes the true boxes and `predict` decodes the answers; called as it is, the network gives raw numbers.
+    """
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        del x, sample_weight, training
+        return sum(self.losses, self.get_layer(HEAD).loss(y, y_pred))
+
+    def predict_step(self, *args: Any) -> Any:
+        """Keras's own step, its answers decoded; on JAX it also gives the network's state."""
+        given = super().predict_step(*args)
+        return (self.decoded(given[0]), *given[1:]) if keras.backend.backend() == "jax" else self.decoded(given)
+
+    def decoded(self, given: Any) -> dict[str, Any]:
+        return dict(self.get_layer(HEAD).detections(given)._asdict())
+
+
+def compile_detector(model: keras.Model, hp: keras_tuner.HyperParameters, *, rate: float = 1e-3) -> keras.Model:
+    """Compile `model` with Adam; its loss is its head's.
+
+    Args:
+        rate: default of the learning rate.
+
+    Hyperparameters:
+        learning_rate: of Adam, 1e-5 to 1e-2.
+        decay_steps: steps in which the rate falls to zero along half a cosine; 0 for none.
+        clip: most that the length of all gradients together may be, 0.1 to 100.
+    """
+    clip = hp.Float("clip", 0.1, 100.0, sampling="log", default=10.0)
+    rates = learning_rate(hp, rate=rate, decays=True)
+    model.compile(optimizer=keras.optimizers.Adam(rates, global_clipnorm=clip))
+    return model
+
+
+def flattened(maps: Any, depth: int) -> Any:
+    """What each map (B, h, w, k * D) predicts for its anchors, one map after the other: (B, A, D)."""
+    return ops.concatenate(
+        [ops.reshape(one, (-1, one.shape[1] * one.shape[2] * one.shape[3] // depth, depth)) for one in maps], axis=1
+    )
