@@ -41,6 +41,12 @@ def names() -> list[str]:
     return sorted(set(found) - NOT_ARCHITECTURES)
 
 
+def know_all() -> None:
+    """Import every architecture, so that Keras knows the classes of a stored network whatever it is."""
+    for name in names():
+        load(name)
+
+
 def load(name: str) -> Architecture:
     """Import the architecture called `name`.
 

@@ -208,8 +208,9 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
     """
     spec.check(inputs=("image",), classes=True, boxes=True)
     extras = hp.Int("extras", 0, 4, default=2)
+    height, width, _ = spec.input_shape
     layout = anchors.ssd(
-        spec.input_shape[:2],
+        (height, width),
         maps=2 + extras,
         smallest=hp.Float("smallest", 0.05, 0.4, step=0.05, default=0.15),
         largest=hp.Float("largest", 0.5, 1.0, step=0.1, default=0.6),

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks import places, records
+from tasks import objects, places, records
 from tasks.errors import Refused
 from tasks.outside import registry, tracking
 
@@ -31,7 +31,7 @@ class Examined:
 
     Args:
         trouble: why it could not be read or asked, or is broken; empty if it is sound.
-        distance: largest difference from its recorded answers, as `records.apart` tells it.
+        distance: largest difference from its recorded answers, as `objects.apart` tells it.
         milliseconds: median time of the answer to one sample.
         megabytes: of its files.
         signature: what goes in and comes out, as MLflow has it.
@@ -136,7 +136,7 @@ def repeat(network: Any, served: Any, recorded: dict[str, np.ndarray]) -> tuple[
     for name, given in ways.items():
         if (given.dtype, given.shape) != (wanted.dtype, wanted.shape):
             return float("nan"), f"{name} answers in the shape {shape(given)}, recorded is {shape(wanted)}"
-    far = {name: records.apart(given, wanted) for name, given in ways.items()}
+    far = {name: objects.apart(given, wanted) for name, given in ways.items()}
     name = max(far, key=far.__getitem__)
     if far[name] <= TOLERANCE:
         return far[name], ""

@@ -96,7 +96,7 @@ def subject_of(name: str) -> Subject:
 def images(subject: Subject) -> Look:
     """What the network sees in an image, for a network of one image that only names a class."""
     spec = subject.spec
-    if set(spec.inputs) != {"image"} or not spec.classes or spec.number:
+    if set(spec.inputs) != {"image"} or not spec.classes or spec.number or spec.boxes:
         return Look({}, {})
     return Look(*insides.look(subject.network, subject.exam, subject.given, subject.spec))
 

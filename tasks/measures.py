@@ -27,6 +27,12 @@ SIDE = 16
 MOST = 20_000
 """Samples that a reference is made of, at most, evenly taken."""
 
+LIKELY = 0.5
+"""Score from which on an answer of a box counts."""
+
+MANY = 20
+"""Classes whose boxes are counted by themselves, at most."""
+
 CHUNK = 4096
 """Images that are measured at once."""
 
@@ -98,7 +104,7 @@ def refer(train: np.ndarray, given: np.ndarray, spec: Spec, quality: np.ndarray)
     learnt = of_samples(some, projection)
     answered = of_answers(given, spec)
     edges = {name: quantiles(values) for name, values in {**learnt, **answered}.items()}
-    if spec.classes:
+    if spec.classes and not spec.boxes:
         edges["answer.class"] = np.arange(len(spec.classes) - 1) + 0.5
     counts = {name: binned(values, edges[name]) for name, values in {**learnt, **answered}.items()}
     return Reference(edges, counts, projection, float(quality.mean()), len(quality))
@@ -196,11 +202,31 @@ def of_columns(values: np.ndarray) -> Measured:
 
 
 def of_answers(given: np.ndarray, spec: Spec) -> Measured:
-    """The watched numbers of answers: the class and how sure it is, the number."""
+    """The watched numbers of answers: the class and how sure it is, the number; what `of_boxes` tells."""
+    if spec.boxes:
+        return of_boxes(given, spec)
     measured: Measured = {}
     if spec.classes:
         label = records.part(given, "label")
         measured |= {"answer.class": label.argmax(axis=1).astype(np.float64), "answer.confidence": label.max(axis=1)}
     if spec.number:
         measured["answer.number"] = records.part(given, spec.number.name)[:, 0]
+    return {name: np.asarray(value, np.float64) for name, value in measured.items()}
+
+
+def of_boxes(given: np.ndarray, spec: Spec) -> Measured:
+    """Of answers of boxes: how many are sure, how sure the first is, how large they are, and how many of each class."""
+    sure = given["scores"] >= LIKELY
+    boxes = given["boxes"]
+    areas = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    each = {
+        f"answer.of_{name}": (sure & (given["labels"] == number)).sum(axis=1)
+        for number, name in enumerate(spec.classes[:MANY])
+    }
+    measured = {
+        "answer.objects": sure.sum(axis=1),
+        "answer.confidence": given["scores"].max(axis=1, initial=0.0),
+        "answer.area": (areas * sure).sum(axis=1) / np.maximum(sure.sum(axis=1), 1),
+        **each,
+    }
     return {name: np.asarray(value, np.float64) for name, value in measured.items()}

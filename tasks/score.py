@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Input, Spec
-from tasks import history, measures, places, prepared, records
+from tasks import history, measures, objects, places, prepared, records
 from tasks.catalogue import NAME
 from tasks.errors import BadData, BadRequest
 from tasks.measures import Reference
@@ -25,6 +25,9 @@ MONITORING, REFERENCE = "monitoring", "reference.npz"
 
 AT_ONCE = 8192
 """Samples that are asked at once."""
+
+OBJECTS = "objects"
+"""Column of a sample's boxes."""
 
 WATCHED = "x."
 """Begins the columns with the measures."""
@@ -141,7 +144,9 @@ def answers(served: Any, samples: np.ndarray) -> np.ndarray:
 def rows(samples: np.ndarray, given: np.ndarray, known: Known, ids: np.ndarray) -> pd.DataFrame:
     """A row for each sample: id, answer, and what is watched of both."""
     table = pd.DataFrame({"id": ids})
-    if known.spec.classes:
+    if known.spec.boxes:
+        table[OBJECTS] = objects.texts(given, known.spec)
+    elif known.spec.classes:
         label = records.part(given, "label")
         table["class"] = np.array(known.spec.classes)[label.argmax(axis=1)]
         table["probability"] = label.max(axis=1)

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Spec
-from tasks import catalogue, champions, history, places, problems, score
+from tasks import catalogue, champions, history, objects, places, problems, score
 from tasks.catalogue import Monitoring
 from tasks.errors import BadData, BadRequest, Refused
 from tasks.outside import registry
 from tasks.receipts import digest_file
-from tasks.score import Known
+from tasks.score import OBJECTS, Known
 
 SURE = 1.645
 """Standard errors: a mean that is farther below is below by more than chance, 19 times in 20."""
@@ -93,7 +93,9 @@ def read(path: Path, spec: Spec) -> pd.DataFrame:
     if missing := [column for column in columns if column not in table]:
         raise BadData(f"`{path}` must have the columns {', '.join(columns)}. Received: no {', '.join(missing)}")
     table = table[columns].astype({"id": str})
-    if spec.classes:
+    if spec.boxes:
+        objects.packed(list(table[OBJECTS]), spec)
+    elif spec.classes:
         table["class"] = table["class"].astype(str)
         strange = ~table["class"].isin(spec.classes)
         check(strange, table["class"], f"a class of {', '.join(spec.classes[:12])}", path)
@@ -106,6 +108,8 @@ def read(path: Path, spec: Spec) -> pd.DataFrame:
 
 
 def answer_columns(spec: Spec) -> list[str]:
+    if spec.boxes:
+        return [OBJECTS]
     return [*(["class"] if spec.classes else []), *([spec.number.name] if spec.number else [])]
 
 
@@ -143,6 +147,9 @@ def quality_of(model: str, number: int, known: Known) -> np.ndarray:
     both = answered[answered["version"] == number].merge(labels(model), on="id", suffixes=("", " right"))
     if both.empty:
         return np.empty(0)
+    if known.spec.boxes:
+        true, told = (objects.packed(list(both[f"{OBJECTS}{suffix}"]), known.spec) for suffix in (" right", ""))
+        return problems.load(known.problem).quality(true[["boxes", "labels"]], told, known.spec)
     right, given = (encoded(both, known.spec, suffix) for suffix in (" right", ""))
     answers = right["label"].argmax(axis=1) if known.spec.classes else None
     problem = problems.load(known.problem)

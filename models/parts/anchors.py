@@ -101,8 +101,8 @@ def ssd(
     Source: Liu et al., "SSD", ECCV 2016, equation 4.
     """
     steps = [step * 2**number for number in range(maps)]
-    sides = np.linspace(smallest, largest, maps) * min(image)
-    sides = np.append(sides, 2 * sides[-1] - sides[-2]).tolist()
+    growth = (largest - smallest) / (maps - 1)
+    sides = [min(image) * (smallest + growth * number) for number in range(maps + 1)]
     return of_pixels(
         image,
         maps=[(-(-image[0] // one), -(-image[1] // one)) for one in steps],

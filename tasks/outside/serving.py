@@ -21,7 +21,7 @@ import mlflow.tensorflow
 import numpy as np
 from mlflow.models import Model
 
-from tasks import records
+from tasks import objects, records
 from tasks.errors import MiarError
 from tasks.outside import served
 
@@ -107,11 +107,14 @@ def export(network: Any, samples: np.ndarray, folder: Path) -> Path:
 def distance(exported: Path, samples: np.ndarray, wanted: np.ndarray) -> float:
     """How far the answers of an exported network are from those wanted."""
     way = served.by_onnx if exported.suffix == ".onnx" else served.by_tensorflow
-    return records.apart(records.packed(way(str(exported))(records.fed(samples))), wanted)
+    return objects.apart(records.packed(way(str(exported))(records.fed(samples))), wanted)
 
 
 def forward(network: Any, samples: np.ndarray) -> tuple[Any, Any]:
-    """The network as it answers, with no layer in training, as a function of TensorFlow; and what goes into it."""
+    """The network as it answers, with no layer in training, as a function of TensorFlow; and what goes into it.
+
+    That is the step of `predict`, where a detector decodes its answers, and not the bare call.
+    """
     import tensorflow as tf
 
     def described(array: np.ndarray, name: str) -> Any:
@@ -120,7 +123,7 @@ def forward(network: Any, samples: np.ndarray) -> tuple[Any, Any]:
     fed = records.fed(samples)
     inputs = {name: described(one, name) for name, one in fed.items()} if isinstance(fed, dict) else None
     inputs = inputs or described(np.asarray(fed), "input")
-    return tf.function(lambda given: network(given, training=False), input_signature=[inputs]), inputs
+    return tf.function(network.predict_step, input_signature=[inputs]), inputs
 
 
 def to_onnx(network: Any, samples: np.ndarray, path: Path) -> None:
@@ -136,5 +139,5 @@ def to_tensorflow(network: Any, samples: np.ndarray, path: Path) -> None:
     _, inputs = forward(network, samples)
     archive = keras.export.ExportArchive()
     archive.track(network)
-    archive.add_endpoint("serve", lambda given: network(given, training=False), input_signature=[inputs])
+    archive.add_endpoint("serve", lambda given: network.predict_step(given), input_signature=[inputs])
     archive.write_out(str(path), verbose=False)
