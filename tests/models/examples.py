@@ -10,6 +10,7 @@ import keras_tuner
 import numpy as np
 
 import models
+from models.parts import boxes
 from models.spec import Input, Number, Spec
 from tasks import records
 
@@ -32,6 +33,35 @@ def textures(rng: np.random.Generator, answers: np.ndarray, size: int, channels:
     return images + (150 * masks[answers][..., np.newaxis]).astype(np.uint8)
 
 
+def scenes(rng: np.random.Generator, size: int, most: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """None, one or two squares on black, one in each half of the image: grey ones are of class 0, white ones of 1."""
+    images, labels = np.zeros((COUNT, size, size, 1), np.uint8), rng.integers(-1, 2, (COUNT, most), np.int32)
+    labels[:, 2:] = -1
+    boxes = np.zeros((COUNT, most, 4), np.float32)
+    for image, half in zip(*np.nonzero(labels >= 0), strict=True):
+        side = rng.integers(size // 4, size // 2 - 2)
+        top, left = rng.integers(0, size - side), rng.integers(0, size // 2 - side) + size // 2 * half
+        images[image, top : top + side, left : left + side] = 120 + 120 * labels[image, half]
+        boxes[image, half] = np.array([top, left, top + side, left + side]) / size
+    return images, {"boxes": boxes, "labels": labels}
+
+
+def proposals(rng: np.random.Generator, boxes: np.ndarray, count: int) -> np.ndarray:
+    """The boxes (N, M, 4) a little off, and others anywhere: (N, count, 4)."""
+    corners = np.sort(rng.random((len(boxes), count, 2, 2)), axis=2)
+    anywhere = np.stack([corners[:, :, 0, 0], corners[:, :, 0, 1], corners[:, :, 1, 0], corners[:, :, 1, 1]], axis=-1)
+    anywhere[:, : boxes.shape[1]] = np.clip(boxes + rng.uniform(-0.03, 0.03, boxes.shape), 0, 1)
+    return anywhere.astype(np.float32)
+
+
+def hits(found: dict[str, np.ndarray], truth: dict[str, np.ndarray]) -> float:
+    """The share of boxes that a sure answer of their class overlaps by half."""
+    overlaps = np.asarray(keras.ops.convert_to_numpy(boxes.overlaps(truth["boxes"], found["boxes"])))
+    alike = truth["labels"][:, :, np.newaxis] == found["labels"][:, np.newaxis]
+    sure = found["scores"][:, np.newaxis] >= 0.3
+    return float(((overlaps >= 0.5) & alike & sure).any(axis=-1)[truth["labels"] >= 0].mean())
+
+
 def examples() -> dict[str, Example]:
     """By name, what networks take: images of two sizes, numbers, words, several of them, and with two answers."""
     rng = np.random.default_rng(0)
@@ -49,6 +79,9 @@ def examples() -> dict[str, Example]:
     }
     told = {"words": Input((6,), "int32", sizes=(20,))}
     facts = {"image": colour, "numbers": corners, "categories": brands}
+    scene, marked = scenes(rng, 64, 3)
+    proposed = proposals(rng, marked["boxes"], 16)
+    picture = Input((64, 64, 1), "uint8")
     number = Number("price", float(price.min()), float(price.mean()), float(price.max()))
     return {
         "image": Example(Spec({"image": Input((20, 20, 1), "uint8")}, CLASSES), textures(rng, answers, 20, 1), answers),
@@ -60,6 +93,12 @@ def examples() -> dict[str, Example]:
         "image and attributes": Example(Spec({**seen, **known}, number=number), facts, price),
         "image, attributes and words": Example(
             Spec({**seen, **known, **told}, number=number), {**facts, "words": words}, price
+        ),
+        "scenes": Example(Spec({"image": picture}, tuple("ab"), boxes=3), scene, marked),
+        "scenes and proposals": Example(
+            Spec({"image": picture, "proposals": Input((16, 4), "float32")}, tuple("ab"), boxes=3),
+            {"image": scene, "proposals": proposed},
+            marked,
         ),
         "two answers": Example(Spec(seen, CLASSES, number), colour, {"label": answers, "price": price}),
     }

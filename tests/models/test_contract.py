@@ -13,7 +13,7 @@ import pytest
 
 import models
 from tasks import places
-from tests.models.examples import COUNT, EXAMPLES, Example, accepts, build
+from tests.models.examples import COUNT, EXAMPLES, Example, accepts, build, hits
 
 TAKEN = {name: [kind for kind, example in EXAMPLES.items() if accepts(name, example.spec)] for name in models.names()}
 PAIRS = [
@@ -40,6 +40,33 @@ def wanted(example: Example) -> dict[str, tuple[int, ...]]:
     return shapes if len(shapes) > 1 else {"": next(iter(shapes.values()))}
 
 
+def learn_boxes(name: str, example: Example) -> None:
+    """Until nine of ten boxes are found."""
+    model, _ = build(name, example.spec)
+    before = model.evaluate(example.samples, example.answers, verbose=0)
+    for _ in range(20):
+        model.fit(example.samples, example.answers, epochs=10, batch_size=8, verbose=0)
+        found = hits(model.predict(example.samples, verbose=0), flat(example.answers))
+        if found > 0.9:
+            break
+    assert found > 0.9
+    assert model.evaluate(example.samples, example.answers, verbose=0) < before / 2
+
+
+def check_boxes(given: dict[str, np.ndarray], example: Example) -> None:
+    """Boxes in the image, the surest first, and -1 where there is none."""
+    assert set(given) == {"boxes", "labels", "scores"}
+    shape = given["labels"].shape
+    assert (given["boxes"].shape, given["scores"].shape) == ((*shape, 4), shape)
+    assert shape[0] == COUNT
+    assert shape[1] >= 1
+    assert given["boxes"].min() >= 0
+    assert given["boxes"].max() <= 1
+    assert (np.diff(given["scores"], axis=1) <= 0).all()
+    assert ((given["labels"] >= -1) & (given["labels"] < len(example.spec.classes))).all()
+    assert ((given["labels"] == -1) == (given["scores"] == 0)).all()
+
+
 def test_every_architecture_takes_something() -> None:
     assert {name for name, _ in PAIRS} == set(models.names())
 
@@ -50,7 +77,10 @@ class TestEveryArchitecture:
         example = EXAMPLES[kind]
         model, _ = build(name, example.spec)
         given = flat(model.predict(example.samples, verbose=0))
-        assert {key: one.shape for key, one in given.items()} == wanted(example)
+        if example.spec.boxes:
+            check_boxes(given, example)
+        else:
+            assert {key: one.shape for key, one in given.items()} == wanted(example)
         assert all(np.isfinite(one).all() for one in given.values())
         for key, one in given.items():
             if example.spec.classes and key in ("", "label"):
@@ -63,6 +93,9 @@ class TestEveryArchitecture:
         if name in PRETRAINED:
             pytest.skip("meant to start from weights, and 32 samples teach 20 million weights nothing from scratch")
         example = EXAMPLES[kind]
+        if example.spec.boxes:
+            learn_boxes(name, example)
+            return
         rate = {"learning_rate": 0.01} if example.spec.number or kind in ("numbers", "words") else {}
         model, _ = build(name, example.spec, **rate)
         before = model.evaluate(example.samples, example.answers, verbose=0, return_dict=True)
