@@ -22,8 +22,9 @@ import keras
 from keras import layers, ops
 
 from models.parts import anchors, boxes, losses, matching, suppression
+from models.parts.augmentation import moved_scenes
 from models.parts.convolutions import L2Normalization
-from models.parts.detectors import HEAD, MOST, Detector, compile_detector, flattened
+from models.parts.detectors import HEAD, MOST, compile_detector, detector, flattened, moves
 from models.parts.pretrained import door
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def ssd(
     width: float = 1.0,
     extras: Sequence[Extra] = EXTRAS_300,
     normalised: bool = False,
+    **moved: Any,
 ) -> keras.Model:
     """VGG16's convolutions and more, whose maps of step 8, 16 and each of `extras` answer.
 
@@ -114,9 +116,11 @@ def ssd(
         width: filters, of those that the paper has.
         extras: what follows fc7.
         normalised: whether batch normalisation follows each convolution.
+        moved: how scenes are moved in training, as `augmentation.moved_scenes` has it.
     """
     inputs = layers.Input(input_shape, dtype="uint8")
-    x = layers.Rescaling(1 / 128, offset=-1)(inputs) if normalised else door(inputs)
+    x, moved_by = moved_scenes(inputs, **moved)
+    x = layers.Rescaling(1 / 128, offset=-1)(x) if normalised else door(x)
     shallow, deep = trunk(x, width=width, normalised=normalised)
     maps = [L2Normalization(scale=20.0, name="conv4_3_norm")(shallow), deep]
     for number, extra in enumerate(extras, start=6):
@@ -127,7 +131,7 @@ def ssd(
         for number, (one, depth) in enumerate(zip(maps, depths, strict=True), start=1)
     ]
     head = MultiBox(layout=vars(layout), classes=classes, name=HEAD)
-    return Detector(inputs, head(answers), name="ssd")
+    return detector(inputs, head(answers), moved_by, name="ssd")
 
 
 def trunk(x: keras.KerasTensor, *, width: float, normalised: bool) -> tuple[keras.KerasTensor, keras.KerasTensor]:
@@ -204,6 +208,7 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         extras: maps after those of step 8 and 16, 0 to 4.
         smallest, largest: sides of the first and the last map's square, of the image's shorter side.
         normalised: whether batch normalisation follows each convolution.
+        zoom, shift, mirror: as `detectors.moves` has them.
         learning_rate, decay_steps, clip: as `compile_detector` has them.
     """
     spec.check(inputs=("image",), classes=True, boxes=True)
@@ -222,5 +227,6 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         width=hp.Choice("width", [0.0625, 0.125, 0.25, 0.5, 1.0], default=0.125),
         extras=(Extra(512, 3, 2, 1), *(Extra(256, 3, 2, 1),) * 3)[:extras],
         normalised=hp.Boolean("normalised", default=True),
+        **moves(hp),
     )
     return compile_detector(model, hp, rate=2e-3)

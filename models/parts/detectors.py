@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import keras
 from keras import ops
 
+from models.parts.augmentation import followed
 from models.parts.classifiers import learning_rate
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Head(Protocol):
 class Detector(keras.Model):
     """A functional network that ends with a `Head`: boxes and labels in, boxes, labels and scores out.
 
+    Where its images are moved in training, it has two outputs: what the head gives, and the moves.
+
     `fit` encodes the true boxes and `predict` decodes the answers; called as it is, the network gives raw numbers.
     """
 
@@ -47,7 +50,12 @@ class Detector(keras.Model):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         del x, sample_weight, training
-        return sum(self.losses, self.get_layer(HEAD).loss(y, y_pred))
+        truth, given = (followed(y, y_pred[1]), y_pred[0]) if self.is_moved else (y, y_pred)
+        return sum(self.losses, self.get_layer(HEAD).loss(truth, given))
+
+    @property
+    def is_moved(self) -> bool:
+        return isinstance(self.output, (list, tuple))
 
     def predict_step(self, *args: Any) -> Any:
         """Keras's own step, its answers decoded; on JAX it also gives the network's state."""
@@ -55,7 +63,32 @@ class Detector(keras.Model):
         return (self.decoded(given[0]), *given[1:]) if keras.backend.backend() == "jax" else self.decoded(given)
 
     def decoded(self, given: Any) -> dict[str, Any]:
-        return dict(self.get_layer(HEAD).detections(given)._asdict())
+        return dict(self.get_layer(HEAD).detections(given[0] if self.is_moved else given)._asdict())
+
+
+def detector(
+    inputs: keras.KerasTensor | list[keras.KerasTensor],
+    given: keras.KerasTensor,
+    moves: list[keras.KerasTensor],
+    name: str,
+) -> Detector:
+    """The network from `inputs` to what its head gave, and the moves of its scenes, if it has any."""
+    return Detector(inputs, [given, *moves] if moves else given, name=name)
+
+
+def moves(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+    """How scenes are moved in training.
+
+    Hyperparameters:
+        zoom: up to this fraction nearer or farther, 0 to 0.5.
+        shift: up to this fraction of height and width, 0 to 0.3.
+        mirror: true where a mirrored object has the same class.
+    """
+    return {
+        "zoom": hp.Float("zoom", 0.0, 0.5, step=0.05, default=0.0),
+        "shift": hp.Float("shift", 0.0, 0.3, step=0.05, default=0.0),
+        "mirror": hp.Boolean("mirror", default=False),
+    }
 
 
 def compile_detector(model: keras.Model, hp: keras_tuner.HyperParameters, *, rate: float = 1e-3) -> keras.Model:
