@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import models
 from models.spec import Spec
-from tasks import bases, catalogue, insides, pictures, places, prepared, problems, records
+from tasks import bases, catalogue, insides, needs, pictures, places, prepared, problems, records
 from tasks.prepared import Split
 from tasks.problems import Problem
 from tasks.receipts import Explained, Trained, digest_files
@@ -162,4 +162,11 @@ def draw_worth(scores: dict[str, float], metric: str) -> Figure:
     return figure
 
 
-LOOKS: tuple[Callable[[Subject], Look], ...] = (images, boundary, worth)
+def objects(subject: Subject) -> Look:
+    """What the surest answers need of their images, for a detector of one image."""
+    if not subject.spec.boxes or len(subject.spec.inputs) > 1:
+        return Look({}, {})
+    return Look(*needs.look(subject.network, subject.exam, subject.given, subject.spec))
+
+
+LOOKS: tuple[Callable[[Subject], Look], ...] = (images, boundary, worth, objects)

@@ -1,0 +1,60 @@
+"""What a detector's answers need of their images, drawn from models/views/occlusion.py."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from models.spec import Spec
+from models.views import occlusion
+from tasks import pictures
+from tasks.prepared import Split
+
+SHOWN = 6
+"""Images whose surest answer is looked at."""
+
+
+def look(
+    network: keras.Model, exam: Split, given: np.ndarray, spec: Spec
+) -> tuple[dict[str, Figure], dict[str, float]]:
+    """A picture of the surest answers' needs, and in how many of them the greatest lies within the box."""
+    rows = np.argsort(-given["scores"][:, 0], kind="stable")[:SHOWN]
+    rows = rows[given["labels"][rows, 0] >= 0]
+    if not len(rows):
+        return {}, {}
+    images, answers = np.asarray(exam.samples[rows]), given[rows]
+    found = [
+        occlusion.of_box(network, image, one["boxes"][0], int(one["labels"][0]))
+        for image, one in zip(images, answers, strict=True)
+    ]
+    heats = np.stack(found)
+    share = float(np.mean([is_within(heat, one["boxes"][0]) for heat, one in zip(heats, answers, strict=True)]))
+    return {"what_answers_need": drawn(images, heats, answers, spec)}, {"needs within the box": share}
+
+
+def is_within(heat: np.ndarray, box: np.ndarray) -> bool:
+    """Whether the warmest pixel of (H, W) lies in the box."""
+    place = (np.array(np.unravel_index(heat.argmax(), heat.shape)) + 0.5) / heat.shape
+    return bool((box[:2] <= place).all() and (place <= box[2:]).all())
+
+
+def drawn(images: np.ndarray, heats: np.ndarray, answers: np.ndarray, spec: Spec) -> Figure:
+    """Each image with its surest answer, and under it what that needs."""
+    figure = pictures.blank(1.9 * max(2, len(images)), 4.2)
+    figure.suptitle("What the surest answers need (D-RISE)")
+    grid = figure.subplots(2, len(images), squeeze=False)
+    for column, image, heat, one in zip(grid.T, images, heats, answers, strict=True):
+        column[0].imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+        column[0].set_title(f"{spec.classes[one['labels'][0]]} {one['scores'][0]:.2f}", fontsize=8)
+        column[1].imshow(heat, cmap="jet", vmin=0, vmax=1)
+        for axes in column:
+            axes.add_patch(rectangle(one["boxes"][0], heat.shape))
+            axes.set(xticks=[], yticks=[])
+    return figure
+
+
+def rectangle(box: np.ndarray, shape: tuple[int, ...]) -> Rectangle:
+    top, left, bottom, right = box * np.array([*shape, *shape]) - 0.5
+    return Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=pictures.ACCENT, linewidth=1.5)
