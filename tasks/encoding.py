@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Input, Number, Spec
-from tasks import records
+from tasks import ingested, records
 from tasks.catalogue import Dataset
 from tasks.errors import BadData
 
 WORD = re.compile(r"[^\W_]+")
 NOTHING, UNKNOWN = 0, 1
 """Numbers of what stands behind a text's end, and of a word that is not in the vocabulary."""
+NO_BOX = -1
+"""Label of a place for a box that has none."""
 
 
 def words(text: str) -> list[str]:
@@ -60,14 +62,45 @@ def samples(images: np.ndarray | None, table: pd.DataFrame, dataset: Dataset, vo
     return records.packed(parts) if len(parts) > 1 else next(iter(parts.values()))
 
 
-def answers(table: pd.DataFrame, dataset: Dataset) -> np.ndarray:
-    """What should come out: class numbers int32 (N,), a number float32 (N,), or records of `label` and the number."""
+def answers(table: pd.DataFrame, dataset: Dataset, boxes: pd.DataFrame | None = None) -> np.ndarray:
+    """What should come out: class numbers int32 (N,), a number float32 (N,), or records of `label` and the number.
+
+    Args:
+        boxes: of the samples, where they are asked for: then records as `truths` gives them.
+    """
+    if boxes is not None:
+        return truths(boxes, len(table), dataset)
     parts: dict[str, np.ndarray] = {}
     if dataset.classes:
         parts["label"] = numbers_of(table["label"], dataset.classes)
     if dataset.number:
         parts[dataset.number] = table[dataset.number].to_numpy(dtype=np.float32)
     return records.packed(parts) if len(parts) > 1 else next(iter(parts.values()))
+
+
+def truths(boxes: pd.DataFrame, samples: int, dataset: Dataset) -> np.ndarray:
+    """The boxes of each sample, and their classes: records (N,) of `boxes` float32 (M, 4) and `labels` int32 (M,).
+
+    Where a sample has fewer, the last labels are -1, and their boxes zeros.
+
+    Raises:
+        BadData: if a label is not a class, or a sample has more than M boxes.
+    """
+    sample, place = boxes["sample"].to_numpy(), boxes.groupby("sample").cumcount().to_numpy()
+    numbers = pd.Index(dataset.classes or []).get_indexer(pd.Index(boxes["label"]))
+    if (unknown := numbers < 0).any():
+        row = int(unknown.argmax())
+        received = f"row {sample[row]}: box {place[row]}: {boxes['label'].iloc[row]!r}"
+        raise BadData(f"a box must be labelled with one of {len(dataset.classes or [])} classes. Received: {received}")
+    if (beyond := place >= dataset.boxes).any():
+        row = int(sample[beyond.argmax()])
+        raise BadData(
+            f"a sample must have at most {dataset.boxes} boxes. Received: row {row}: {(sample == row).sum()} boxes"
+        )
+    corners = np.zeros((samples, dataset.boxes, len(ingested.CORNERS)), dtype=np.float32)
+    labels = np.full((samples, dataset.boxes), NO_BOX, dtype=np.int32)
+    corners[sample, place], labels[sample, place] = boxes[ingested.CORNERS].to_numpy(np.float32), numbers
+    return records.packed({"boxes": corners, "labels": labels})
 
 
 def numbers_of(texts: pd.Series, known: list[str]) -> np.ndarray:
@@ -102,7 +135,7 @@ def spec(dataset: Dataset, train: pd.DataFrame | None = None) -> Spec:
     if dataset.words:
         inputs["words"] = Input((dataset.words.length,), "int32", sizes=(dataset.words.vocabulary,))
     number = next((number_of(name, allowed, train) for name, allowed in (dataset.answer or {}).items()), None)
-    return Spec(inputs, tuple(dataset.classes or ()), number)
+    return Spec(inputs, tuple(dataset.classes or ()), number, dataset.boxes)
 
 
 def limits(column: str, allowed: list[float], train: pd.DataFrame | None) -> tuple[float, float]:

@@ -13,7 +13,11 @@ from tasks.errors import BadData
 from tasks.receipts import MANIFEST, altered, digest_sums, sums
 
 SAMPLES = "samples"
-"""The folder of a source's samples: `table.parquet`, and `images.npy` where they have one."""
+"""The folder of a source's samples: `table.parquet`, `images.npy` where they have one, `boxes.parquet` where it marks
+objects in them."""
+
+CORNERS = ["y1", "x1", "y2", "x2"]
+"""The corners of a box, in their order."""
 
 
 def read(source: str, columns: Iterable[str] = ()) -> tuple[np.ndarray | None, pd.DataFrame]:
@@ -38,6 +42,26 @@ def read(source: str, columns: Iterable[str] = ()) -> tuple[np.ndarray | None, p
     if missing := [column for column in wanted if column not in table]:
         raise BadData(f"source `{source}` must have the columns {wanted}. Received: no {', '.join(missing)}")
     return images, table[wanted]
+
+
+def boxes(source: str) -> pd.DataFrame:
+    """The objects in the images of `source`, by their samples: `sample` int64 (its row), `label`, and the corners.
+
+    Raises:
+        BadData: if the source is not ingested or marks no objects, a file is damaged, or a box is of no sample.
+    """
+    folder = places.ingested(source) / SAMPLES
+    if "boxes.parquet" not in names(folder, repair(source)):
+        raise BadData(f"source `{source}` must mark objects with boxes. Received: no `{folder / 'boxes.parquet'}`")
+    wanted = ["sample", "label", *CORNERS]
+    try:
+        samples = len(pd.read_parquet(folder / "table.parquet", columns=["split"]))
+        table = pd.read_parquet(folder / "boxes.parquet", columns=wanted)
+    except (OSError, ValueError) as error:
+        raise BadData(f"`{folder}` must hold a whole source. Received: {error}. {repair(source)}") from None
+    if not table["sample"].between(0, samples - 1).all():
+        raise BadData(f"`{folder}` must hold boxes of its {samples} samples. Received: others. {repair(source)}")
+    return table
 
 
 def digest(source: str) -> str:

@@ -28,7 +28,8 @@ def prepare(name: str) -> Prepared:
     splits = split.of_dataset(split.inputs(images, table, dataset), table, dataset)
     train = table[splits == "train"]
     vocabulary = encoding.learn_vocabulary(train["text"], dataset.words.vocabulary) if dataset.words else []
-    samples, answers = encoding.samples(images, table, dataset, vocabulary), encoding.answers(table, dataset)
+    boxes = ingested.boxes(dataset.source) if dataset.boxes else None
+    samples, answers = encoding.samples(images, table, dataset, vocabulary), encoding.answers(table, dataset, boxes)
     with places.whole_folder(places.prepared(name)) as folder:
         for part in prepared.SPLITS:
             write_split(part, np.flatnonzero(splits == part), samples, answers, folder)
@@ -68,5 +69,9 @@ def write_split(part: str, rows: np.ndarray, samples: np.ndarray, answers: np.nd
 
 
 def write_spec(spec: Spec, problem: str, folder: Path) -> None:
-    text = json.dumps({"problem": problem, **asdict(spec)}, indent=2)
+    """Write inputs and outputs; of boxes only where they are asked for, so that the bytes of other specs stay."""
+    facts = {"problem": problem, **asdict(spec)}
+    if not spec.boxes:
+        del facts["boxes"]
+    text = json.dumps(facts, indent=2)
     (folder / prepared.SPEC).write_text(text + "\n", encoding="utf-8")

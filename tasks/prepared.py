@@ -26,7 +26,8 @@ class Split:
     Args:
         samples: what goes into a model, as stored: images are uint8 (N, H, W, C), numbers float32 (N, D), words
             int32 (N, T); of several inputs, records (N,) with a field for each.
-        answers: what should come out: class numbers int32 (N,), or numbers float32 (N,); of both, records (N,).
+        answers: what should come out: class numbers int32 (N,), or numbers float32 (N,); of both, records (N,); of
+            boxes, records (N,) of `boxes` float32 (M, 4) and `labels` int32 (M,), -1 where there is none.
         ids: int64 (N,), the sample's row in its source.
     """
 
@@ -80,7 +81,8 @@ def read_spec(dataset: str, folder: Path | None = None) -> Spec:
     """The inputs and outputs of `dataset`."""
     facts = described(dataset, folder)
     inputs = {name: Input(**{key: whole(value) for key, value in one.items()}) for name, one in facts["inputs"].items()}
-    return Spec(inputs, tuple(facts["classes"]), Number(**facts["number"]) if facts["number"] else None)
+    number = Number(**facts["number"]) if facts["number"] else None
+    return Spec(inputs, tuple(facts["classes"]), number, facts.get("boxes", 0))
 
 
 def whole(value: Any) -> Any:

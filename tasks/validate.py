@@ -38,6 +38,10 @@ def validate(name: str) -> Validated:
     images, samples = ingested.read(dataset.source, dataset.columns)
     table = describe(images, samples, dataset)
     tables = {"samples": table, "splits": balance(table, dataset)}
+    if dataset.boxes:
+        objects = describe_boxes(ingested.boxes(dataset.source), table)
+        table["objects"] = objects.groupby("sample").size().reindex(table.index, fill_value=0)
+        tables |= {"boxes": objects, "splits": balance(objects, dataset)}
     places.SCRATCH.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=places.SCRATCH) as scratch:
         wanted = expected(dataset, Ingested.read(places.ingested(dataset.source)).samples)
@@ -83,6 +87,18 @@ def describe(images: np.ndarray | None, samples: pd.DataFrame, dataset: Dataset)
     return table
 
 
+def describe_boxes(boxes: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """One row for each box: row (`12/0`, the first box of sample 12), sample, label, corners, height, width, split."""
+    place = boxes.groupby("sample").cumcount().astype(str)
+    named = boxes["sample"].astype(str) + "/" + place
+    return boxes.assign(
+        **{expectations.ROW: named},
+        height=boxes["y2"] - boxes["y1"],
+        width=boxes["x2"] - boxes["x1"],
+        split=samples["split"].to_numpy()[boxes["sample"]],
+    )
+
+
 def of_images(images: np.ndarray | None, samples: int) -> dict[str, Any]:
     """Of each image its shape, dtype, whether it is finite, lowest and highest pixel, and contrast between them."""
     if images is None:
@@ -110,6 +126,8 @@ def seen_in(content: np.ndarray, splits: np.ndarray) -> np.ndarray:
 def balance(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """One row for each class in each split: row (`train 3`), samples, fraction of the split, split_samples.
 
+    Where boxes are asked for, they are what is counted.
+
     Without classes, one row for each split.
     """
     classes = dataset.classes or [ALL]
@@ -135,7 +153,7 @@ def expected(dataset: Dataset, samples: int) -> list[Expectation]:
         Expectation("samples", "expect_table_row_count_to_equal", {"value": samples}),
         *(expected_of_images(dataset.image) if dataset.image else []),
         *expected_of_columns(dataset),
-        *(expected_of_classes(dataset) if dataset.classes else []),
+        *(expected_of_boxes(dataset) if dataset.boxes else expected_of_classes(dataset) if dataset.classes else []),
         Expectation("samples", "expect_column_values_to_be_null", {"column": "copy_of", "mostly": originals}),
         one_of("seen_in", list(split.SPLITS)),
         between("splits", "split_samples", min_value=1),
@@ -173,12 +191,25 @@ def expected_of_classes(dataset: Dataset) -> list[Expectation]:
     ]
 
 
-def filled(column: str) -> Expectation:
-    return Expectation("samples", "expect_column_values_to_not_be_null", {"column": column})
+def expected_of_boxes(dataset: Dataset) -> list[Expectation]:
+    """Every box has a known label, lies in its image and has an area; no image has too many."""
+    return [
+        *(filled(edge, table="boxes") for edge in ingested.CORNERS),
+        *(between("boxes", edge, min_value=0, max_value=1) for edge in ingested.CORNERS),
+        *(between("boxes", side, min_value=0, strict_min=True) for side in ("height", "width")),
+        filled("label", table="boxes"),
+        one_of("label", list(dataset.classes or []), table="boxes"),
+        between("samples", "objects", max_value=dataset.boxes),
+        between("splits", "fraction", min_value=dataset.smallest_class),
+    ]
 
 
-def one_of(column: str, values: list[str] | list[bool] | list[int]) -> Expectation:
-    return Expectation("samples", "expect_column_values_to_be_in_set", {"column": column, "value_set": values})
+def filled(column: str, *, table: str = "samples") -> Expectation:
+    return Expectation(table, "expect_column_values_to_not_be_null", {"column": column})
+
+
+def one_of(column: str, values: list[str] | list[bool] | list[int], *, table: str = "samples") -> Expectation:
+    return Expectation(table, "expect_column_values_to_be_in_set", {"column": column, "value_set": values})
 
 
 def between(table: str, column: str, **limits: float) -> Expectation:

@@ -14,11 +14,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from models.spec import Spec
-from tasks import average_precision, drawn_boxes, records
-from tasks.average_precision import COCO
+from tasks import records
 from tasks.errors import BadData
 from tasks.prepared import Split
 from tasks.problems import Exam
+from tasks.problems.boxes import average_precision, drawn
+from tasks.problems.boxes.average_precision import COCO
 
 GATES = ("map_50", "map", "voc_2007", "voc_2010")
 
@@ -132,7 +133,7 @@ def judge(split: Split, given: np.ndarray, spec: Spec) -> Exam:
         tables={"classes": per_class(answers, given, each, spec), "sizes": per_size(answers, given, spec)},
         pictures={
             "precision_by_recall": curves(each, spec),
-            "detections": drawn_boxes.sheet(images, answers, given, chosen(counts), spec, sure=SURE),
+            "detections": drawn.sheet(images, answers, given, chosen(counts), spec, sure=SURE),
         },
         predictions=pd.DataFrame({"id": np.asarray(split.ids), **counts}),
     )
@@ -215,7 +216,7 @@ def curves(each: list[average_precision.Ranked], spec: Spec) -> Figure:
             recall, best = average_precision.curve(one, 0, once)
             area = float(average_precision.precision(one, 0, 0, once)[0])
             lines[f"{name} {area:.2f}"] = (recall[0], best[0])
-    return drawn_boxes.curves(lines)
+    return drawn.curves(lines)
 
 
 def baselines(train: Split, samples: np.ndarray, spec: Spec) -> dict[str, np.ndarray]:

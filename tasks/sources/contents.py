@@ -127,3 +127,18 @@ def photograph(content: bytes, name: str, size: int) -> np.ndarray:
             return np.asarray(ImageOps.fit(upright, (size, size), method=Image.Resampling.LANCZOS))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BadData(f"`{name}` must be a whole photograph. Received: {error}") from None
+
+
+def rows(path: Path, columns: int) -> np.ndarray:
+    """The numbers of a CSV file, float64 (N, columns), all finite and whole."""
+    try:
+        table = np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8")
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BadData(f"`{path.name}` must hold rows of {columns} numbers. Received: {error}") from None
+    if table.shape[0] == 0 or table.shape[1] != columns:
+        raise BadData(
+            f"`{path.name}` must hold rows of {columns} numbers. Received: {table.shape[0]} x {table.shape[1]}"
+        )
+    if not np.array_equal(table, np.trunc(table)) or not np.isfinite(table).all():
+        raise BadData(f"`{path.name}` must hold whole numbers. Received: fractions, infinities or gaps")
+    return table

@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from models.spec import Input, Spec
-from tasks import average_precision
-from tasks.average_precision import COCO
 from tasks.problems import detection
+from tasks.problems.boxes import average_precision
+from tasks.problems.boxes.average_precision import COCO
 
 Object = tuple[int, tuple[float, ...], float]
 A, B = (0.0, 0.0, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)

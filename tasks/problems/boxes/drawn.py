@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from models.spec import Spec
-from tasks import average_precision, pictures
+from tasks import pictures
+from tasks.problems.boxes import average_precision
 
 TRUE, FOUND, MISSED, FALSE = "#ffffff", "#19a974", "#ffb700", "#e7040f"
 MEANINGS = {"true": TRUE, "found": FOUND, "missed": MISSED, "false": FALSE}

@@ -1,0 +1,1 @@
+"""What is shared by questions that are answered with boxes."""
