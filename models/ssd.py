@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 from keras import layers, ops
 
-from models.parts import anchors, boxes, losses, matching, suppression
+from models.parts import anchors, boxes, losses, matching, suppression, vgg
 from models.parts.augmentation import moved_scenes
 from models.parts.convolutions import L2Normalization
 from models.parts.detectors import HEAD, MOST, compile_detector, detector, flattened, moves
@@ -136,23 +136,17 @@ def ssd(
 
 def trunk(x: keras.KerasTensor, *, width: float, normalised: bool) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """conv4_3 and fc7: maps (B, h, w, D) of step 8 and 16."""
-    for block, (filters, count) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3)), start=1):
-        for number in range(1, count + 1):
-            x = layer(x, filters, 3, width=width, normalised=normalised, name=f"conv{block}_{number}")
-        shallow = x
-        x = layers.MaxPooling2D(2, padding="same")(x)  # 75 cells become 38
-    for number in (1, 2, 3):
-        x = layer(x, 512, 3, width=width, normalised=normalised, name=f"conv5_{number}")
-    x = layers.MaxPooling2D(3, strides=1, padding="same")(x)
-    x = layer(x, 1024, 3, width=width, normalised=normalised, name="fc6", spread=6)
-    return shallow, layer(x, 1024, 1, width=width, normalised=normalised, name="fc7")
+    maps = vgg.vgg16(x, width=width, normalised=normalised)
+    x = layers.MaxPooling2D(3, strides=1, padding="same")(maps[16])
+    x = vgg.convolution(x, 1024, 3, width=width, normalised=normalised, name="fc6", spread=6)
+    return maps[8], vgg.convolution(x, 1024, 1, width=width, normalised=normalised, name="fc7")
 
 
 def extended(x: keras.KerasTensor, extra: Extra, *, width: float, normalised: bool, name: str) -> keras.KerasTensor:
     """The next map."""
-    x = layer(x, extra.filters // 2, 1, width=width, normalised=normalised, name=f"{name}_1")
+    x = vgg.convolution(x, extra.filters // 2, 1, width=width, normalised=normalised, name=f"{name}_1")
     x = layers.ZeroPadding2D(extra.margin)(x) if extra.margin else x
-    return layer(
+    return vgg.convolution(
         x,
         extra.filters,
         extra.size,
@@ -162,32 +156,6 @@ def extended(x: keras.KerasTensor, extra: Extra, *, width: float, normalised: bo
         step=extra.strides,
         padding="valid",
     )
-
-
-def layer(
-    x: keras.KerasTensor,
-    filters: int,
-    size: int,
-    *,
-    width: float,
-    normalised: bool,
-    name: str,
-    step: int = 1,
-    spread: int = 1,
-    padding: str = "same",
-) -> keras.KerasTensor:
-    """A convolution and ReLU, normalised between the two or not; at least eight filters."""
-    filters = max(8, round(filters * width))
-    if not normalised:
-        convolve = layers.Conv2D(
-            filters, size, strides=step, padding=padding, dilation_rate=spread, activation="relu", name=name
-        )
-        return convolve(x)
-    convolve = layers.Conv2D(
-        filters, size, strides=step, padding=padding, dilation_rate=spread, use_bias=False, name=name
-    )
-    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_normalisation")(convolve(x))
-    return layers.ReLU(name=f"{name}_relu")(x)
 
 
 def ssd300(*, classes: int = 20) -> keras.Model:
