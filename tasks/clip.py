@@ -20,8 +20,8 @@ SHADES, HUES = 48, 16
 TRAIL = 20
 """Frames that a trail goes back."""
 
-LEAST = 256
-"""Pixels of a shown frame's longer side, at least: small ones are enlarged by whole numbers."""
+LEAST, MOST = 256, 384
+"""Pixels of a shown frame's longer side: small ones are enlarged by whole numbers, and large ones made smaller."""
 
 GOLDEN = 0.618034
 """Steps of this share of the circle of hues never come near to one another soon."""
@@ -57,7 +57,7 @@ def drawn(frames: Iterable[np.ndarray], tracks: pd.DataFrame) -> Iterator[Image.
         check(frame, number, size)
         size = frame.shape[:2]
         past = tracks[(tracks["frame"] > number - TRAIL) & (tracks["frame"] <= number)]
-        picture = enlarged(frame)
+        picture = sized(frame)
         palette = palette or palette_of(picture)
         yield annotated(picture, past.sort_values("frame"), number).quantize(palette=palette, dither=Image.Dither.NONE)
 
@@ -70,9 +70,13 @@ def check(frame: np.ndarray, number: int, size: tuple[int, ...] | None) -> None:
         raise BadData(f"frame {number} must be as large as the one before, {size}. Received: {frame.shape[:2]}")
 
 
-def enlarged(frame: np.ndarray) -> Image.Image:
-    times = max(1, -(-LEAST // max(frame.shape[:2])))
-    return Image.fromarray(frame.repeat(times, axis=0).repeat(times, axis=1)).convert("RGB")
+def sized(frame: np.ndarray) -> Image.Image:
+    longer = max(frame.shape[:2])
+    times = max(1, -(-LEAST // longer))
+    picture = Image.fromarray(frame.repeat(times, axis=0).repeat(times, axis=1)).convert("RGB")
+    if longer > MOST:
+        picture.thumbnail((MOST, MOST))
+    return picture
 
 
 def annotated(picture: Image.Image, past: pd.DataFrame, number: int) -> Image.Image:

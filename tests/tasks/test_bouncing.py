@@ -64,8 +64,8 @@ def test_digits_fly_straight_and_bounce(seed: int) -> None:
 
 
 def test_crossing_digits_show_the_brighter() -> None:
-    pictures = [np.full((2, 2), 90, np.uint8), np.full((2, 2), 200, np.uint8)]
-    frames = bouncing.composed(pictures, np.array([[[0, 0], [1, 1]]]), 4)
+    pictures = [np.full((2, 2), 200, np.uint8), np.full((2, 2), 90, np.uint8)]
+    frames = bouncing.composed(pictures, np.array([[[1, 1], [0, 0]]]), 4)
     assert frames.tolist() == [[[90, 90, 0, 0], [90, 200, 200, 0], [0, 200, 200, 0], [0, 0, 0, 0]]]
 
 

@@ -78,6 +78,14 @@ def test_the_frames_themselves_are_seen(tmp_path: Path) -> None:
     assert np.abs(shown.astype(int) - frame.repeat(16, axis=0).repeat(16, axis=1)).max() < 16
 
 
+def test_a_large_frame_is_made_smaller(tmp_path: Path) -> None:
+    """Boxes are drawn where they are then."""
+    clip.write(tmp_path / "a.gif", [np.zeros((768, 384), np.uint8)], MOVING[:1], rate=10)
+    (shown,) = read(tmp_path / "a.gif")
+    assert shown.shape == (384, 192, 3)
+    assert [part.tolist()[0] for part in np.nonzero(shown.any(axis=2))] == [96, 48]
+
+
 def test_tracks_have_their_own_colours() -> None:
     colours = [clip.colour(track) for track in range(clip.HUES)]
     apart = [max(np.abs(np.subtract(one, other))) for one in colours for other in colours if one != other]
