@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import models
 from tasks import catalogue, measures, news, places, prepared, problems, records, score
 from tasks.catalogue import Recipe
 from tasks.champions import locked
@@ -97,6 +98,7 @@ def record(client: Any, name: str, recipe: Recipe, identity: str) -> tuple[int, 
         where = places.prepared(recipe.dataset).relative_to(places.DATA.parent).as_posix()
         digest = tags[f"dvc.data.{recipe.dataset}"]
         tracking.log_data(client, run, name=recipe.dataset, digest=digest, where=where)
+        models.load(recipe.model)  # a file may register classes of its own
         network = keras.models.load_model(places.trained(name) / "model.keras")
         example = np.asarray(prepared.read(recipe.dataset, "test").samples[:ANSWERED])
         record_answers(client, run, network, example)
