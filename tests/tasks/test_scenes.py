@@ -174,6 +174,20 @@ def test_too_many_objects_in_an_image_are_refused_and_none_are_not(
         encoding.truths(boxes.assign(label=boxes["label"].mask(boxes["sample"] == 5, "ten")), SAMPLES, dataset)
 
 
+def test_boxes_lie_by_their_samples_and_otherwise_as_they_came(workplace: Path) -> None:
+    mixed = pd.DataFrame(
+        {"x1": 0.0, "crowd": [1, 0, 0, 1], "y1": 0, "x2": 1, "y2": 1, "label": list("dcba"), "sample": [1, 0, 1, 0]}
+    )
+    folder = workplace / "samples"
+    workplace.mkdir()
+    ingest.write(Raw(pd.DataFrame({"split": ["", ""]}), np.zeros((2, 2, 2, 1), np.uint8), mixed), folder)
+    found = pd.read_parquet(folder / "boxes.parquet")
+    assert list(found) == ["sample", "label", "y1", "x1", "y2", "x2", "crowd"]
+    assert found["sample"].tolist() == [0, 0, 1, 1]
+    assert found["label"].tolist() == ["c", "a", "d", "b"]
+    assert set(found[ingested.CORNERS].dtypes.astype(str)) == {"float32"}
+
+
 def test_a_box_of_no_sample_is_refused(raw: Raw) -> None:
     astray = objects(raw).copy()
     astray.loc[2, "sample"] = SAMPLES
