@@ -6,11 +6,14 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from tasks import catalogue, encoding, ingested, pictures, places, split
 from tasks.catalogue import Dataset
@@ -263,9 +266,9 @@ def write_report(
         'Great Expectations\' own pages: <a href="docs/index.html">Data Docs</a>.</p>',
         "<h2>Expectations</h2>",
         pictures.table(pd.DataFrame([report_row(verdict) for verdict in verdicts])),
-        "<h2>Samples of each class</h2>",
+        f"<h2>{'Boxes' if 'boxes' in tables else 'Samples'} of each class</h2>",
         pictures.table(classes),
-        *sheets(images, tables["samples"], verdicts, folder),
+        *sheets(images, tables, verdicts, folder),
     )
     (folder / "report.html").write_text(page, encoding="utf-8")
 
@@ -282,22 +285,44 @@ def report_row(verdict: Verdict) -> dict[str, str]:
     }
 
 
-def sheets(images: np.ndarray | None, table: pd.DataFrame, verdicts: list[Verdict], folder: Path) -> list[str]:
+def sheets(
+    images: np.ndarray | None, tables: dict[str, pd.DataFrame], verdicts: list[Verdict], folder: Path
+) -> list[str]:
     """The first images of each class, and those that an expectation does not hold for."""
     if images is None or images.shape[-1] not in (1, 3):
         return []
-    typical = table.groupby("label", dropna=False).head(4).sort_values("label", kind="stable").index[:40]
-    chosen = {"The first samples of each class": list(typical)}
-    bad = [row for one in verdicts if one.expectation.table == "samples" for row in one.rows]
+    labelled = tables.get("boxes", tables["samples"])
+    typical = labelled.groupby("label", dropna=False).head(4).sort_values("label", kind="stable")
+    chosen = {"The first samples of each class": samples_of(typical[expectations.ROW])[:40]}
+    bad = [row for one in verdicts if one.expectation.table in ("samples", "boxes") for row in one.rows]
     if bad:
-        chosen["Samples that an expectation does not hold for"] = sorted({int(row) for row in bad})[:40]
-    return [sheet(title, images, table, rows, folder) for title, rows in chosen.items()]
+        chosen["Samples that an expectation does not hold for"] = sorted(samples_of(bad))[:40]
+    return [sheet(title, images, tables, rows, folder) for title, rows in chosen.items()]
 
 
-def sheet(title: str, images: np.ndarray, table: pd.DataFrame, rows: list[int], folder: Path) -> str:
-    """A part of the report: the images of `rows`, each with its row and label."""
-    captions = [f"{row}: {table['label'][row]}" for row in rows]
+def samples_of(rows: Iterable[Any]) -> list[int]:
+    """The samples that rows are of, each once; a box is named `<sample>/<box>`."""
+    return list(dict.fromkeys(int(str(row).partition("/")[0]) for row in rows))
+
+
+def sheet(title: str, images: np.ndarray, tables: dict[str, pd.DataFrame], rows: list[int], folder: Path) -> str:
+    """A part of the report: the images of `rows`, each with its row and label, or its boxes."""
+    boxes, labels = tables.get("boxes"), tables["samples"]["label"]
+    captions = [f"{row}: {labels[row]}" if boxes is None else str(row) for row in rows]
+    figure = pictures.sheet(images[rows], captions, "")
+    if boxes is not None:
+        for axes, row in zip(figure.axes, rows, strict=True):
+            outline(axes, boxes[boxes["sample"] == row], images.shape[1:3])
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         file = Path(scratch) / "sheet.png"
-        pictures.sheet(images[rows], captions, "").savefig(file)
+        figure.savefig(file)
         return pictures.picture(file, title)
+
+
+def outline(axes: Axes, boxes: pd.DataFrame, shape: tuple[int, ...]) -> None:
+    """Draw the boxes of an image of `shape` whose corners are numbers; its first pixel reaches from -0.5 to 0.5."""
+    corners = boxes[ingested.CORNERS].to_numpy() * np.array([*shape, *shape]) - 0.5
+    for top, left, bottom, right in corners[np.isfinite(corners).all(axis=1)]:
+        axes.add_patch(
+            Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=pictures.SECOND, linewidth=0.8)
+        )

@@ -46,9 +46,17 @@ def read(folder: Path, source: Source) -> Raw:
         smallest, largest: sides of a digit's square, in pixels.
         exam: how many of the scenes are the exam.
         seed: of everything that is drawn.
+
+    Raises:
+        BadRequest: if a setting is missing or impossible.
     """
     size, most, exam, seed = (whole(source, name) for name in ("size", "most", "exam", "seed"))
     sides = whole(source, "smallest"), whole(source, "largest")
+    if not (1 <= sides[0] <= sides[1] <= size and most >= 1 and exam <= source.samples):
+        raise BadRequest(
+            "settings must have 1 <= smallest <= largest <= size, most >= 1 and exam <= samples. "
+            f"Received: smallest={sides[0]}, largest={sides[1]}, size={size}, most={most}, exam={exam}"
+        )
     (file,) = source.files
     table = contents.rows(folder / file, 65)
     glyphs, labels = table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(int)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tasks import encoding
 from tasks.catalogue import Dataset
@@ -75,3 +77,53 @@ def test_two_answers_are_a_record() -> None:
     found = encoding.answers(TABLE.assign(label=["y", "x", "y"]), books)
     assert found["label"].tolist() == [1, 0, 1]
     assert found["price"].tolist() == [10, 30, 500]
+
+
+CELLS = HOUSES.model_copy(update={"problem": "detection", "classes": ["cat", "dog"], "boxes": 2, "answer": None})
+
+
+def marked(*boxes: tuple[int, str, float]) -> pd.DataFrame:
+    """Boxes by sample, label and upper edge."""
+    table = pd.DataFrame(list(boxes), columns=["sample", "label", "y1"])
+    return table.astype({"sample": "int64", "y1": "float32"}).assign(x1=0.25, y2=1.0, x2=0.75)
+
+
+def test_boxes_are_filled_up_to_as_many_as_there_may_be() -> None:
+    found = encoding.answers(TABLE, CELLS, marked((0, "dog", 0.5), (2, "cat", 0.125), (0, "cat", 0.25)))
+    assert found.dtype == [("boxes", "f4", (2, 4)), ("labels", "i4", (2,))]
+    assert found["labels"].tolist() == [[1, 0], [-1, -1], [0, -1]]
+    nothing = [0, 0, 0, 0]
+    assert found["boxes"].tolist() == [
+        [[0.5, 0.25, 1, 0.75], [0.25, 0.25, 1, 0.75]],
+        [nothing, nothing],
+        [[0.125, 0.25, 1, 0.75], nothing],
+    ]
+    assert encoding.spec(CELLS).boxes == 2
+    assert encoding.spec(HOUSES).boxes == 0
+
+
+def test_samples_without_a_box_are_answers_too() -> None:
+    assert (encoding.answers(TABLE, CELLS, marked())["labels"] == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("boxes", "named"),
+    [
+        ([(0, "dog", 0), (2, "dog", 0), (2, "cow", 0)], "one of 2 classes. Received: row 2: box 1: 'cow'"),
+        ([(1, None, 0)], "row 1: box 0: None"),
+        ([(0, "dog", 0), *[(1, "dog", 0)] * 3], "at most 2 boxes. Received: row 1: 3 boxes"),
+    ],
+)
+def test_boxes_that_are_no_answers_are_named(boxes: list[tuple[int, str, float]], named: str) -> None:
+    with pytest.raises(BadData, match=named):
+        encoding.answers(TABLE, CELLS, marked(*boxes))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["cat", "dog"]), st.floats(0, 0.5, width=32)), max_size=9))
+def test_every_box_is_in_its_sample_once_and_in_order(boxes: list[tuple[int, str, float]]) -> None:
+    found = encoding.truths(marked(*boxes), 6, CELLS.model_copy(update={"boxes": 9}))
+    for row, answer in enumerate(found):
+        wanted = [(label, edge) for sample, label, edge in boxes if sample == row]
+        assert (answer["labels"] >= 0).tolist() == [place < len(wanted) for place in range(9)]
+        assert [("cat", "dog")[label] for label in answer["labels"][: len(wanted)]] == [label for label, _ in wanted]
+        assert answer["boxes"][: len(wanted), 0].tolist() == [edge for _, edge in wanted]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +181,14 @@ def test_a_failure_leaves_the_old_folder(validated: Validated, monkeypatch: pyte
 def test_an_unknown_label_is_named() -> None:
     with pytest.raises(BadData, match="row 1: 'z'"):
         encoding.numbers_of(pd.Series(["a", "z"]), CLASSES)
+
+
+def test_a_spec_without_boxes_is_what_it_was(validated: Validated) -> None:
+    prepare.prepare("digits")
+    folder = places.prepared("digits")
+    text = (folder / "spec.json").read_text()
+    assert "boxes" not in text
+    assert prepared.read_spec("digits").boxes == 0
+    prepare.write_spec(replace(prepared.read_spec("digits"), boxes=3), "detection", folder)
+    assert (prepared.read_spec("digits").boxes, prepared.problem("digits")) == (3, "detection")
+    assert validated.success

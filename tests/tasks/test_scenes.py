@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 
-from tasks import catalogue, encoding, ingest, ingested, places, prepare, prepared, sources, validate
-from tasks.errors import BadData
+from tasks import catalogue, encoding, ingest, ingested, pictures, places, prepare, prepared, sources, validate
+from tasks.errors import BadData, BadRequest
 from tasks.receipts import Ingested, seal
 from tasks.sources import Raw, contents, scenes
 
@@ -72,6 +73,16 @@ def test_boxes_are_tight_around_ink_and_do_not_meet(raw: Raw) -> None:
             assert all(edge.any() for edge in edges)
         assert covered.max() == 1
         assert not (ink[sample] & (covered == 0)).any()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"smallest": 60}, {"smallest": 0}, {"largest": 129}, {"most": 0}, {"exam": 3501}, {"seed": "a"}]
+)
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, object], tmp_path: Path) -> None:
+    known = catalogue.load().source("digit_scenes")
+    (tmp_path / "digits.csv").write_text(",".join(["16"] * 64 + ["7"]) + "\n")
+    with pytest.raises(BadRequest, match=rf"{next(iter(wrong))}.*Received"):
+        scenes.read(tmp_path, known.model_copy(update={"settings": {**known.settings, **wrong}}))
 
 
 @pytest.fixture
@@ -140,6 +151,9 @@ def test_a_box_that_breaks_a_promise_is_named(
     with pytest.raises(BadData, match=named) as refused:
         validate.validate("digit_scenes")
     assert "7/0" in str(refused.value)
+    report = (validate.failed("digit_scenes") / "report.html").read_text()
+    assert "<h2>Boxes of each class</h2>" in report
+    assert "<h2>Samples that an expectation does not hold for</h2>" in report
 
 
 def test_too_many_objects_in_an_image_are_refused_and_none_are_not(
@@ -160,6 +174,20 @@ def test_too_many_objects_in_an_image_are_refused_and_none_are_not(
         encoding.truths(boxes.assign(label=boxes["label"].mask(boxes["sample"] == 5, "ten")), SAMPLES, dataset)
 
 
+def test_boxes_lie_by_their_samples_and_otherwise_as_they_came(workplace: Path) -> None:
+    mixed = pd.DataFrame(
+        {"x1": 0.0, "crowd": [1, 0, 0, 1], "y1": 0, "x2": 1, "y2": 1, "label": list("dcba"), "sample": [1, 0, 1, 0]}
+    )
+    folder = workplace / "samples"
+    workplace.mkdir()
+    ingest.write(Raw(pd.DataFrame({"split": ["", ""]}), np.zeros((2, 2, 2, 1), np.uint8), mixed), folder)
+    found = pd.read_parquet(folder / "boxes.parquet")
+    assert list(found) == ["sample", "label", "y1", "x1", "y2", "x2", "crowd"]
+    assert found["sample"].tolist() == [0, 0, 1, 1]
+    assert found["label"].tolist() == ["c", "a", "d", "b"]
+    assert set(found[ingested.CORNERS].dtypes.astype(str)) == {"float32"}
+
+
 def test_a_box_of_no_sample_is_refused(raw: Raw) -> None:
     astray = objects(raw).copy()
     astray.loc[2, "sample"] = SAMPLES
@@ -175,3 +203,40 @@ def test_a_source_without_boxes_says_so(workplace: Path) -> None:
     assert ingested.names(folder) == ["images.npy", "table.parquet"]
     with pytest.raises(BadData, match="must mark objects"):
         ingested.boxes("digits")
+
+
+def test_samples_are_found_by_their_names_and_those_of_their_boxes() -> None:
+    assert validate.samples_of(["12/0", "3/7", "12/1"]) == [12, 3]
+    assert validate.samples_of(pd.Series([4, 0])) == [4, 0]
+
+
+def test_boxes_are_drawn_where_they_are() -> None:
+    """An image of 10 x 20 pixels; a box of its lower right quarter, and one that is nowhere."""
+    axes = pictures.blank().add_subplot()
+    nowhere = [0.0, np.nan, 1.0, np.inf]
+    validate.outline(axes, pd.DataFrame([[0.5, 0.5, 1.0, 1.0], nowhere], columns=ingested.CORNERS), (10, 20))
+    (drawn,) = axes.patches
+    assert isinstance(drawn, Rectangle)
+    assert (drawn.get_xy(), drawn.get_width(), drawn.get_height()) == ((9.5, 4.5), 10, 5)
+
+
+def test_classes_are_counted_by_their_boxes() -> None:
+    """Of three training boxes, two are cats; no split has a bird."""
+    boxes = pd.DataFrame(
+        {"label": ["cat", "cat", "dog", "dog", "cat"], "split": ["train"] * 3 + ["test", "validation"]}
+    )
+    dataset = catalogue.load().dataset("digit_scenes").model_copy(update={"classes": ["cat", "dog", "bird"]})
+    found = validate.balance(boxes, dataset).set_index("row")
+    assert found["fraction"].tolist() == [pytest.approx(2 / 3), pytest.approx(1 / 3), 0, 1, 0, 0, 0, 1, 0]
+    assert found["samples"]["train cat"] == 2
+
+
+@pytest.mark.parametrize("name", [name for name, one in catalogue.load().datasets.items() if one.boxes])
+def test_a_source_can_be_read_as_its_dataset_asks(name: str) -> None:
+    known = catalogue.load()
+    dataset = known.dataset(name)
+    settings = known.source(dataset.source).settings
+    height, _, width = str(settings["size"]).partition("x")
+    assert dataset.image is not None
+    assert dataset.image[:2] == [int(height), int(width or height)]
+    assert settings.get("classes", dataset.classes) == dataset.classes
