@@ -25,7 +25,7 @@ from keras import layers, ops
 from models.parts import anchors, boxes, losses, matching, suppression, vgg
 from models.parts.augmentation import moved_scenes
 from models.parts.convolutions import L2Normalization
-from models.parts.detectors import HEAD, MOST, compile_detector, detector, flattened, moves
+from models.parts.detectors import HEAD, AnchorHead, compile_detector, detector, moves
 from models.parts.pretrained import door
 
 if TYPE_CHECKING:
@@ -58,27 +58,17 @@ EXTRAS_512 = (Extra(512, 3, 2, 1), *(Extra(256, 3, 2, 1),) * 3, Extra(256, 4, 1,
 
 
 @keras.saving.register_keras_serializable(package="miar")
-class MultiBox(layers.Layer):
-    """What each default box says: offsets, and logits of nothing and the K classes.
+class MultiBox(AnchorHead):
+    """What each default box says: offsets, and logits of nothing and the K classes."""
 
-    Args:
-        layout: fields of `anchors.Anchors`.
-        overlap: IoU above which the less sure of two answers of a class goes.
-        score: an answer has at least this.
-    """
-
-    def __init__(self, *, layout: dict[str, Any], classes: int, overlap: float = 0.45, score: float = 0.01, **kw: Any):
-        super().__init__(**kw)
-        self.layout, self.classes, self.overlap, self.score = layout, classes, overlap, score
-        self.anchors = anchors.Anchors(**layout).boxes()
-
-    def call(self, maps: Any) -> Any:
-        return ops.cast(flattened(maps, 4 + 1 + self.classes), "float32")
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.defaults = self.anchors.boxes()
 
     def loss(self, truth: dict[str, Any], given: Any) -> Any:
         """The paper's section 2.2: every box has a default box, three hard negatives for each positive one."""
-        match = matching.match_every(self.anchors, truth["boxes"], truth["labels"], positive=0.5, negative=0.5)
-        offsets = boxes.encode(matching.assigned(truth["boxes"], match), self.anchors, variances=VARIANCES)
+        match = matching.match_every(self.defaults, truth["boxes"], truth["labels"], positive=0.5, negative=0.5)
+        offsets = boxes.encode(matching.assigned(truth["boxes"], match), self.defaults, variances=VARIANCES)
         labels = matching.assigned_labels(truth["labels"], match) + 1
         by_class = ops.sparse_categorical_crossentropy(labels, given[..., 4:], from_logits=True)
         return losses.multibox(
@@ -89,13 +79,8 @@ class MultiBox(layers.Layer):
         )
 
     def detections(self, given: Any) -> suppression.Detections:
-        found = boxes.clipped(boxes.decode(given[..., :4], self.anchors, variances=VARIANCES))
-        scores = ops.softmax(given[..., 4:])[..., 1:]
-        return suppression.suppress(found, scores, overlap=self.overlap, score=self.score, most=MOST)
-
-    def get_config(self) -> dict[str, Any]:
-        own = {"layout": self.layout, "classes": self.classes, "overlap": self.overlap, "score": self.score}
-        return {**super().get_config(), **own}
+        found = boxes.decode(given[..., :4], self.defaults, variances=VARIANCES)
+        return self.surest(found, ops.softmax(given[..., 4:])[..., 1:])
 
 
 def ssd(

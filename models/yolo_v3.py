@@ -22,9 +22,9 @@ import keras
 from keras import layers, ops
 
 from models import darknet53
-from models.parts import anchors, boxes, cells, matching, suppression
+from models.parts import anchors, cells, matching, suppression
 from models.parts.convolutions import convolution
-from models.parts.detectors import HEAD, MOST, Detector, compile_detector, flattened
+from models.parts.detectors import HEAD, AnchorHead, Detector, compile_detector
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -36,23 +36,12 @@ GOOD = 0.5
 
 
 @keras.saving.register_keras_serializable(package="miar")
-class YOLOv3Head(layers.Layer):
-    """What each anchor says: y, x, height, width, and logits of whether there is a box, and of each of the K classes.
+class YOLOv3Head(AnchorHead):
+    """What each anchor says: y, x, height, width, and logits of whether there is a box and of each of the K classes."""
 
-    Args:
-        layout: fields of `anchors.Anchors`.
-        overlap: IoU above which the less sure of two answers of a class goes.
-        score: an answer has at least this.
-    """
-
-    def __init__(self, *, layout: dict[str, Any], classes: int, overlap: float = 0.45, score: float = 0.01, **kw: Any):
-        super().__init__(**kw)
-        self.layout, self.classes, self.overlap, self.score = layout, classes, overlap, score
-        self.anchors = anchors.Anchors(**layout)
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
         self.cells = cells.cells(self.anchors)
-
-    def call(self, maps: Any) -> Any:
-        return ops.cast(flattened(maps, 5 + self.classes), "float32")
 
     def loss(self, truth: dict[str, Any], given: Any) -> Any:
         """What the owners of boxes say of them, and whether all know if they own one; the mean over images."""
@@ -84,13 +73,8 @@ class YOLOv3Head(layers.Layer):
         return ops.where(ops.logical_or(owns, near.best <= GOOD), each, 0.0)
 
     def detections(self, given: Any) -> suppression.Detections:
-        found = boxes.clipped(cells.decode(given[..., :4], self.cells))
         scores = ops.sigmoid(given[..., 4:5]) * ops.sigmoid(given[..., 5:])
-        return suppression.suppress(found, scores, overlap=self.overlap, score=self.score, most=MOST)
-
-    def get_config(self) -> dict[str, Any]:
-        own = {"layout": self.layout, "classes": self.classes, "overlap": self.overlap, "score": self.score}
-        return {**super().get_config(), **own}
+        return self.surest(cells.decode(given[..., :4], self.cells), scores)
 
 
 def yolo_v3(

@@ -116,14 +116,13 @@ class Words(Entry):
 class Dataset(Entry):
     """A source cut and encoded for a problem.
 
-    A sample has one input or several: an image, numbers, categories, words, proposals.
+    A sample has one input or several: an image, numbers, categories, words.
 
     Args:
         image: height, width and channels of every sample's image.
         numbers: by column, the lowest and highest that a number may be.
         categories: by column, the texts that it may be.
         words: how the column `text` becomes numbers.
-        proposals: regions of the image that may hold an object, which selective search gives with it: at most so many.
         classes: names of the classes, the texts of the column `label`, in the order of their numbers; of the boxes
             where boxes are asked for.
         answer: column of the number that is asked for, with the lowest and highest that it may be.
@@ -142,7 +141,6 @@ class Dataset(Entry):
     numbers: dict[Column, Limits] = {}
     categories: dict[Column, Annotated[list[Text], Field(min_length=1)]] = {}
     words: Words | None = None
-    proposals: Annotated[Whole, Field(ge=0, le=2000)] = 0
     classes: Annotated[list[Text], Field(min_length=1)] | None = None
     answer: Annotated[dict[Column, Limits], Field(min_length=1, max_length=1)] | None = None
     boxes: Annotated[Whole, Field(ge=0, le=1000)] = 0
@@ -168,8 +166,6 @@ class Dataset(Entry):
             raise ValueError(f"problem {self.problem} needs {' and '.join(sorted(needs))}, and asks for nothing else")
         if self.classes and len(self.classes) < 2 and self.problem != "detection":
             raise ValueError("`classes` must be at least 2, but for boxes")
-        if self.proposals and not self.image:
-            raise ValueError("`proposals` are regions of an `image`. Received: none")
         return self
 
     @property

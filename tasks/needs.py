@@ -5,12 +5,12 @@ from __future__ import annotations
 import keras
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from models.spec import Spec
 from models.views import occlusion
 from tasks import pictures
 from tasks.prepared import Split
+from tasks.problems.boxes import drawn
 
 SHOWN = 6
 """Images whose surest answer is looked at."""
@@ -31,7 +31,7 @@ def look(
     ]
     heats = np.stack(found)
     share = float(np.mean([is_within(heat, one["boxes"][0]) for heat, one in zip(heats, answers, strict=True)]))
-    return {"what_answers_need": drawn(images, heats, answers, spec)}, {"needs within the box": share}
+    return {"what_answers_need": picture(images, heats, answers, spec)}, {"needs within the box": share}
 
 
 def is_within(heat: np.ndarray, box: np.ndarray) -> bool:
@@ -40,7 +40,7 @@ def is_within(heat: np.ndarray, box: np.ndarray) -> bool:
     return bool((box[:2] <= place).all() and (place <= box[2:]).all())
 
 
-def drawn(images: np.ndarray, heats: np.ndarray, answers: np.ndarray, spec: Spec) -> Figure:
+def picture(images: np.ndarray, heats: np.ndarray, answers: np.ndarray, spec: Spec) -> Figure:
     """Each image with its surest answer, and under it what that needs."""
     figure = pictures.blank(1.9 * max(2, len(images)), 4.2)
     figure.suptitle("What the surest answers need (D-RISE)")
@@ -50,11 +50,6 @@ def drawn(images: np.ndarray, heats: np.ndarray, answers: np.ndarray, spec: Spec
         column[0].set_title(f"{spec.classes[one['labels'][0]]} {one['scores'][0]:.2f}", fontsize=8)
         column[1].imshow(heat, cmap="jet", vmin=0, vmax=1)
         for axes in column:
-            axes.add_patch(rectangle(one["boxes"][0], heat.shape))
+            drawn.outline(axes, one["boxes"][0], heat.shape, pictures.ACCENT, width=1.5)
             axes.set(xticks=[], yticks=[])
     return figure
-
-
-def rectangle(box: np.ndarray, shape: tuple[int, ...]) -> Rectangle:
-    top, left, bottom, right = box * np.array([*shape, *shape]) - 0.5
-    return Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=pictures.ACCENT, linewidth=1.5)

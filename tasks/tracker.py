@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from tasks.errors import BadData, BadRequest
+from tasks.problems.boxes.average_precision import overlaps
 
 BOX = ["y1", "x1", "y2", "x2"]
 """The corners of a box, in their order."""
@@ -272,24 +273,6 @@ def corners(state: np.ndarray) -> np.ndarray:
     wide = np.sqrt(area * ratio)
     high = area / wide
     return np.stack([y - high / 2, x - wide / 2, y + high / 2, x + wide / 2], axis=1)
-
-
-def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of every box of `first` (N, 4) with every one of `second` (M, 4): (N, M)."""
-    both = shared(first, second, 0) * shared(first, second, 1)
-    union = areas(first)[:, np.newaxis] + areas(second) - both
-    return np.asarray(np.divide(both, union, out=np.zeros_like(both), where=union > 0))
-
-
-def shared(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
-    """How much of their height (axis 0) or width (axis 1) boxes have in common: (N, M)."""
-    low = np.maximum(first[:, axis, np.newaxis], second[:, axis])
-    high = np.minimum(first[:, axis + 2, np.newaxis], second[:, axis + 2])
-    return np.asarray(np.maximum(high - low, 0))
-
-
-def areas(boxes: np.ndarray) -> np.ndarray:
-    return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
 
 
 def pixels(settings: Settings) -> np.ndarray:

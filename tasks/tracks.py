@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tasks.errors import BadData
-from tasks.tracker import BOX, overlaps
+from tasks.problems.boxes.average_precision import overlaps
+from tasks.tracker import BOX
 
 OVERLAP = 0.5
 """Intersection over union from which a found box may be that of a true one, for all but HOTA."""

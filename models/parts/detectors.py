@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
-from keras import ops
+from keras import layers, ops
 
+from models.parts.anchors import Anchors
 from models.parts.augmentation import followed
+from models.parts.boxes import clipped
 from models.parts.classifiers import learning_rate
+from models.parts.suppression import Detections, suppress
 
 if TYPE_CHECKING:
     import keras_tuner
-
-    from models.parts.suppression import Detections
 
 HEAD = "head"
 """Name of a detector's last layer."""
@@ -35,6 +36,33 @@ class Head(Protocol):
 
     def detections(self, given: Any) -> Detections:
         """The answers that what the layer gave stands for."""
+
+
+class AnchorHead(layers.Layer):
+    """A head that gives `4 + 1 + K` numbers for each anchor of its maps; a child says what they mean.
+
+    Args:
+        layout: fields of `anchors.Anchors`.
+        classes: number of classes, K.
+        overlap: IoU above which the less sure of two answers of a class goes.
+        score: an answer has at least this.
+    """
+
+    def __init__(self, *, layout: dict[str, Any], classes: int, overlap: float = 0.45, score: float = 0.01, **kw: Any):
+        super().__init__(**kw)
+        self.layout, self.classes, self.overlap, self.score = layout, classes, overlap, score
+        self.anchors = Anchors(**layout)
+
+    def call(self, maps: Any) -> Any:
+        return ops.cast(flattened(maps, 4 + 1 + self.classes), "float32")
+
+    def surest(self, found: Any, scores: Any) -> Detections:
+        """Of the boxes (B, A, 4), cut at the image's edge, with scores (B, A, K), those that stay."""
+        return suppress(clipped(found), scores, overlap=self.overlap, score=self.score, most=MOST)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"layout": self.layout, "classes": self.classes, "overlap": self.overlap, "score": self.score}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="miar")

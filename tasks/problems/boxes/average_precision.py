@@ -37,12 +37,22 @@ class Ranked:
 
 
 def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """IoU of boxes (N, R, 4) and (N, M, 4): float64 (N, R, M)."""
-    one, other = first[:, :, np.newaxis].astype(float), second[:, np.newaxis].astype(float)
-    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
-    shared = np.maximum(sides, 0).prod(axis=-1)
-    areas = [(boxes[..., 2:] - boxes[..., :2]).prod(axis=-1) for boxes in (one, other)]
-    return np.asarray(shared / np.maximum(areas[0] + areas[1] - shared, 1e-12))
+    """IoU of boxes (..., R, 4) and (..., M, 4), in any unit: float64 (..., R, M); 0 where neither has an area."""
+    both = shared(first, second, 0) * shared(first, second, 1)
+    union = areas(first)[..., :, np.newaxis] + areas(second)[..., np.newaxis, :] - both
+    return np.asarray(np.divide(both, union, out=np.zeros_like(both), where=union > 0))
+
+
+def shared(first: np.ndarray, second: np.ndarray, axis: int) -> np.ndarray:
+    """How much of their height (axis 0) or width (axis 1) boxes have in common: float64 (..., R, M)."""
+    low = np.maximum(first[..., :, np.newaxis, axis], second[..., np.newaxis, :, axis], dtype=float)
+    high = np.minimum(first[..., :, np.newaxis, axis + 2], second[..., np.newaxis, :, axis + 2], dtype=float)
+    return np.asarray(np.maximum(high - low, 0))
+
+
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """Of boxes (..., 4), float64."""
+    return np.asarray((boxes[..., 2:].astype(float) - boxes[..., :2]).prod(axis=-1))
 
 
 def found(answers: np.ndarray, given: np.ndarray, levels: np.ndarray) -> np.ndarray:
