@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import layers, ops
 
-from models.parts import anchors, boxes, cells, matching, suppression
+from models.parts import anchors, boxes, cells, detectors, matching, suppression
+from models.parts.augmentation import moved_scenes
 from models.parts.convolutions import convolution
-from models.parts.detectors import HEAD, MOST, Detector, compile_detector
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -132,7 +132,7 @@ class YOLOv1Head(layers.Layer):
         scores = ops.clip(guesses[..., 4:], 0.0, 1.0) * ops.clip(classes, 0.0, 1.0)
         count = len(self.cells.corners) * self.guesses
         found, scores = ops.reshape(found, (-1, count, 4)), ops.reshape(scores, (-1, count, self.classes))
-        return suppression.suppress(found, scores, overlap=self.overlap, score=self.score, most=MOST)
+        return suppression.suppress(found, scores, overlap=self.overlap, score=self.score, most=detectors.MOST)
 
     def get_config(self) -> dict[str, Any]:
         own = {"grid": self.grid, "classes": self.classes, "guesses": self.guesses}
@@ -149,6 +149,7 @@ def detector(
     dropout: float = 0.5,
     normalised: bool = False,
     name: str = "yolo_v1",
+    **moved: Any,
 ) -> keras.Model:
     """Convolutions, dense layers that see all of the last maps, and a grid of as many cells as these have.
 
@@ -160,9 +161,11 @@ def detector(
         guesses: boxes that a cell may answer with.
         dropout: share of the last dense layer's units that a training step leaves out.
         normalised: whether batch normalisation follows each convolution.
+        moved: how scenes are moved in training, as `augmentation.moved_scenes` has it.
     """
     inputs = layers.Input(input_shape, dtype="uint8")
-    x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+    x, moved_by = moved_scenes(inputs, **moved)
+    x = layers.Rescaling(1 / 127.5, offset=-1)(x)
     for number, stage in enumerate(stages):
         x = layers.MaxPooling2D(2)(x) if number else x
         for filters, size, strides in stage:
@@ -173,8 +176,8 @@ def detector(
         x = layers.Dense(count)(x)
     x = layers.Dropout(dropout)(layers.LeakyReLU(0.1)(x))
     x = layers.Dense(grid[0] * grid[1] * (5 * guesses + classes), name="predictor")(x)  # (B, 1470)
-    head = YOLOv1Head(grid=grid, classes=classes, guesses=guesses, name=HEAD)
-    return Detector(inputs, head(x), name=name)
+    head = YOLOv1Head(grid=grid, classes=classes, guesses=guesses, name=detectors.HEAD)
+    return detectors.detector(inputs, head(x), moved_by, name=name)
 
 
 def layer(x: keras.KerasTensor, filters: int, size: int, strides: int, *, normalised: bool) -> keras.KerasTensor:
@@ -215,6 +218,7 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         guesses: boxes that a cell may answer with, 1 to 3; the paper has 2.
         dropout: share of these units that a training step leaves out, 0 to 0.8; the paper has 0.5.
         normalised: whether batch normalisation follows each convolution.
+        zoom, shift, mirror: as `detectors.moves` has them; the paper has 0.2 of zoom and of shift, and mirrors.
         learning_rate, decay_steps, clip: as `compile_detector` has them.
 
     Raises:
@@ -232,5 +236,6 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         guesses=hp.Int("guesses", 1, 3, default=2),
         dropout=hp.Float("dropout", 0.0, 0.8, default=0.5),
         normalised=hp.Boolean("normalised", default=True),
+        **detectors.moves(hp),
     )
-    return compile_detector(model, hp)
+    return detectors.compile_detector(model, hp)

@@ -23,8 +23,9 @@ from keras import layers, ops
 
 from models import darknet19
 from models.parts import anchors, cells, matching, suppression
+from models.parts.augmentation import moved_scenes
 from models.parts.convolutions import convolution
-from models.parts.detectors import HEAD, AnchorHead, Detector, compile_detector
+from models.parts.detectors import HEAD, AnchorHead, compile_detector, detector, moves
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -88,6 +89,7 @@ def yolo_v2(
     width: int = 32,
     step: int = 32,
     momentum: float = 0.99,
+    **moved: Any,
 ) -> keras.Model:
     """Darknet-19's maps, as deep as `step`, three convolutions more, and the map before it folded in.
 
@@ -98,9 +100,11 @@ def yolo_v2(
         width: maps of the first convolution.
         step: of the map that answers, in pixels: 4, 8, 16 or 32.
         momentum: of the mean and variance that inference uses; less where training has few steps.
+        moved: how scenes are moved in training, as `augmentation.moved_scenes` has it.
     """
     inputs = layers.Input(input_shape, dtype="uint8")
-    maps = darknet19.trunk(layers.Rescaling(1 / 255)(inputs), width=width, momentum=momentum)
+    x, moved_by = moved_scenes(inputs, **moved)
+    maps = darknet19.trunk(layers.Rescaling(1 / 255)(x), width=width, momentum=momentum)
     x, fine = maps[step], maps[step // 2]  # (B, 13, 13, 1024), (B, 26, 26, 512)
     depth = x.shape[-1]
     for _ in range(2):
@@ -110,7 +114,7 @@ def yolo_v2(
     x = convolution(x, depth, 3, momentum=momentum)
     x = layers.Conv2D(layout.per_cell[0] * (5 + classes), 1, name="predictor")(x)  # (B, 13, 13, 125)
     head = YOLOv2Head(layout=vars(layout), classes=classes, name=HEAD)
-    return Detector(inputs, head([x]), name="yolo_v2")
+    return detector(inputs, head([x]), moved_by, name="yolo_v2")
 
 
 def folded(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -139,6 +143,7 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         anchors: how many squares a cell has, 1 to 9; the paper has five, not squares.
         smallest, largest: sides of the first and the last square, of the image's shorter side.
         momentum: of batch normalisation's mean and variance, 0.8 to 0.99; Darknet has 0.99, here 0.9, for fewer steps.
+        zoom, shift, mirror: as `detectors.moves` has them.
         learning_rate, decay_steps, clip: as `compile_detector` has them.
 
     Raises:
@@ -160,5 +165,6 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         width=hp.Int("width", 4, 32, step=4, default=8),
         step=step,
         momentum=hp.Float("momentum", 0.8, 0.99, default=0.9),
+        **moves(hp),
     )
     return compile_detector(model, hp)

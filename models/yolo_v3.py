@@ -23,8 +23,9 @@ from keras import layers, ops
 
 from models import darknet53
 from models.parts import anchors, cells, matching, suppression
+from models.parts.augmentation import moved_scenes
 from models.parts.convolutions import convolution
-from models.parts.detectors import HEAD, AnchorHead, Detector, compile_detector
+from models.parts.detectors import HEAD, AnchorHead, compile_detector, detector, moves
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -86,6 +87,7 @@ def yolo_v3(
     blocks: tuple[int, ...] = darknet53.BLOCKS,
     finest: int = 8,
     momentum: float = 0.99,
+    **moved: Any,
 ) -> keras.Model:
     """Darknet-53, of whose maps as many answer as `layout` has, from the coarsest to the finest.
 
@@ -97,15 +99,17 @@ def yolo_v3(
         blocks: residual blocks of each of the five stages.
         finest: step of the first map, in pixels: 4, 8, 16 or 32; the last one's is at most 32.
         momentum: of the mean and variance that inference uses; less where training has few steps.
+        moved: how scenes are moved in training, as `augmentation.moved_scenes` has it.
     """
     inputs = layers.Input(input_shape, dtype="uint8")
-    maps = darknet53.trunk(layers.Rescaling(1 / 255)(inputs), width=width, blocks=blocks, momentum=momentum)
+    x, moved_by = moved_scenes(inputs, **moved)
+    maps = darknet53.trunk(layers.Rescaling(1 / 255)(x), width=width, blocks=blocks, momentum=momentum)
     used = [maps[finest * 2**number] for number in range(len(layout.maps))]
     depths = [count * (5 + classes) for count in layout.per_cell]
     branches = pyramid(used, momentum=momentum)
     answers = [predictor(*one, momentum=momentum) for one in zip(branches, depths, strict=True)]
     head = YOLOv3Head(layout=vars(layout), classes=classes, name=HEAD)
-    return Detector(inputs, head(answers), name="yolo_v3")
+    return detector(inputs, head(answers), moved_by, name="yolo_v3")
 
 
 def pyramid(maps: list[keras.KerasTensor], *, momentum: float) -> list[keras.KerasTensor]:
@@ -152,6 +156,7 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         smallest, largest: sides of the first and the last of all the squares, of the image's shorter side; each map
             has three.
         momentum: of batch normalisation's mean and variance, 0.8 to 0.99; Darknet has 0.99, here 0.9, for fewer steps.
+        zoom, shift, mirror: as `detectors.moves` has them.
         learning_rate, decay_steps, clip: as `compile_detector` has them.
 
     Raises:
@@ -173,5 +178,6 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         width=hp.Int("width", 4, 32, step=4, default=8),
         blocks=tuple(min(count, most) for count in darknet53.BLOCKS),
         momentum=hp.Float("momentum", 0.8, 0.99, default=0.9),
+        **moves(hp),
     )
     return compile_detector(model, hp)
