@@ -163,8 +163,8 @@ def draw_worth(scores: dict[str, float], metric: str) -> Figure:
 
 
 def objects(subject: Subject) -> Look:
-    """What the surest answers need of their images, for a detector of one image."""
-    if not subject.spec.boxes or len(subject.spec.inputs) > 1:
+    """What the surest answers need of their images, for a detector."""
+    if not subject.spec.boxes:
         return Look({}, {})
     return Look(*needs.look(subject.network, subject.exam, subject.given, subject.spec))
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import keras
 import numpy as np
 from matplotlib.figure import Figure
 
 from models.spec import Spec
 from models.views import occlusion
-from tasks import pictures
+from tasks import pictures, records
 from tasks.prepared import Split
 from tasks.problems.boxes import drawn
 
 SHOWN = 6
 """Images whose surest answer is looked at."""
+
+BATCH = 32
+"""Covered images that are asked about at once."""
 
 
 def look(
@@ -24,14 +29,24 @@ def look(
     rows = rows[given["labels"][rows, 0] >= 0]
     if not len(rows):
         return {}, {}
-    images, answers = np.asarray(exam.samples[rows]), given[rows]
+    samples, answers = np.asarray(exam.samples[rows]), given[rows]
+    images = records.part(samples, "image")
     found = [
-        occlusion.of_box(network, image, one["boxes"][0], int(one["labels"][0]))
-        for image, one in zip(images, answers, strict=True)
+        occlusion.of_box(partial(covered, network, samples[row]), images[row], one["boxes"][0], int(one["labels"][0]))
+        for row, one in enumerate(answers)
     ]
     heats = np.stack(found)
     share = float(np.mean([is_within(heat, one["boxes"][0]) for heat, one in zip(heats, answers, strict=True)]))
     return {"what_answers_need": picture(images, heats, answers, spec)}, {"needs within the box": share}
+
+
+def covered(network: keras.Model, sample: np.ndarray, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Answers to `images` in place of a sample's own; whatever else it has stays."""
+    if sample.dtype.names is None:
+        return dict(network.predict(images, batch_size=BATCH, verbose=0))
+    mixed = np.repeat(sample[np.newaxis], len(images))
+    mixed["image"] = images
+    return dict(network.predict(records.fed(mixed), batch_size=BATCH, verbose=0))
 
 
 def is_within(heat: np.ndarray, box: np.ndarray) -> bool:

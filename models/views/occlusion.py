@@ -9,9 +9,8 @@ Departures: fewer masks; what is covered becomes the image's mean, where the pap
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -20,14 +19,19 @@ from models.parts import boxes
 CELLS, MASKS, OPEN = 10, 400, 0.5
 """Cells of a mask along each side, how many masks, and the share of cells that are open."""
 
-BATCH = 32
 
-
-def of_box(network: keras.Model, image: np.ndarray, box: np.ndarray, label: int, *, seed: int = 0) -> np.ndarray:
+def of_box(
+    ask: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    image: np.ndarray,
+    box: np.ndarray,
+    label: int,
+    *,
+    seed: int = 0,
+) -> np.ndarray:
     """How much each pixel has to do with one answer: float32 (H, W), 0 to 1.
 
     Args:
-        network: a detector of one input, the image.
+        ask: gives a detector's answers to images uint8 (N, H, W, C).
         image: uint8 (H, W, C).
         box: of the answer, (y1, x1, y2, x2), relative.
         label: of the answer.
@@ -36,8 +40,7 @@ def of_box(network: keras.Model, image: np.ndarray, box: np.ndarray, label: int,
     covers = masks(image.shape[:2], np.random.default_rng(seed))
     plain = image.mean(axis=(0, 1), keepdims=True)
     covered = (covers[..., np.newaxis] * (image - plain) + plain).astype(np.uint8)
-    given = network.predict(covered, batch_size=BATCH, verbose=0)
-    weights = likeness(given, box, label)
+    weights = likeness(ask(covered), box, label)
     heat = np.tensordot(weights - weights.mean(), covers, axes=1)
     heat -= heat.min()
     return np.asarray(heat / max(float(heat.max()), 1e-12), np.float32)
@@ -57,7 +60,7 @@ def masks(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def likeness(given: dict[str, Any], box: np.ndarray, label: int) -> np.ndarray:
+def likeness(given: Mapping[str, np.ndarray], box: np.ndarray, label: int) -> np.ndarray:
     """How much of the answer is left in each of N answers: the greatest product of its IoU and its score, (N,)."""
     overlaps = ops.convert_to_numpy(boxes.overlaps(given["boxes"], box[np.newaxis, np.newaxis]))[..., 0]
     return np.asarray((overlaps * given["scores"] * (given["labels"] == label)).max(axis=1))

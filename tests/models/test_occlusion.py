@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -13,18 +11,16 @@ BOX = np.array([0.25, 0.5, 0.5, 0.75], np.float32)
 SIDE = 40
 
 
-class Lamp:
+def lamp(images: np.ndarray) -> dict[str, np.ndarray]:
     """Sees one object, as surely as its own place is bright."""
-
-    def predict(self, images: np.ndarray, **_: Any) -> dict[str, np.ndarray]:
-        top, left, bottom, right = (BOX * SIDE).astype(int)
-        scores = images[:, top:bottom, left:right, 0].mean(axis=(1, 2)) / 255
-        count = len(images)
-        return {
-            "boxes": np.repeat(BOX[np.newaxis, np.newaxis], count, axis=0),
-            "labels": np.full((count, 1), 3),
-            "scores": scores[:, np.newaxis],
-        }
+    top, left, bottom, right = (BOX * SIDE).astype(int)
+    scores = images[:, top:bottom, left:right, 0].mean(axis=(1, 2)) / 255
+    count = len(images)
+    return {
+        "boxes": np.repeat(BOX[np.newaxis, np.newaxis], count, axis=0),
+        "labels": np.full((count, 1), 3),
+        "scores": scores[:, np.newaxis],
+    }
 
 
 def image() -> np.ndarray:
@@ -35,7 +31,7 @@ def image() -> np.ndarray:
 
 
 def test_the_heat_is_where_the_answer_comes_from() -> None:
-    heat = occlusion.of_box(Lamp(), image(), BOX, 3)
+    heat = occlusion.of_box(lamp, image(), BOX, 3)
     assert heat.shape == (SIDE, SIDE)
     assert (heat.min(), heat.max()) == (0, 1)
     row, column = np.unravel_index(heat.argmax(), heat.shape)

@@ -86,6 +86,17 @@ def test_nothing_moves_where_nothing_is_asked() -> None:
     assert augmentation.moved_scenes(x) == (x, [])
 
 
+@pytest.mark.parametrize("name", ["ssd", "yolo_v1", "yolo_v2", "yolo_v3"])
+def test_a_detector_sees_nothing_but_the_moved_scene_and_tells_the_moves(name: str) -> None:
+    model, _ = build(name, EXAMPLES["scenes"].spec, zoom=0.2, shift=0.1)
+    image = model.inputs[0]._keras_history.operation
+    assert [node.operation.name for node in image._outbound_nodes] == ["moved"]
+    moves = np.asarray(ops.convert_to_numpy(model(EXAMPLES["scenes"].samples, training=True)[1]))
+    assert len(np.unique(moves, axis=0)) == len(moves)
+    still, _ = build(name, EXAMPLES["scenes"].spec)
+    assert (model.is_moved, still.is_moved) == (True, False)
+
+
 def test_a_detector_learns_from_moved_scenes_and_answers_to_still_ones(tmp_path: Any) -> None:
     example = EXAMPLES["scenes"]
     model, _ = build("ssd", example.spec, zoom=0.2, shift=0.1, mirror=True)
