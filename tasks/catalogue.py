@@ -359,11 +359,15 @@ class Study(Entry):
 
     Args:
         question: what the comparison answers.
-        recipes: what is compared; the first is what the others are measured against.
+        recipes: what is compared; the first of each source is what its others are measured against.
+        batches: numbers of samples that each network is asked about at once, to see how long an answer takes.
+        published: name of a table of others' figures in `docs/`, shown below ours, and not compared with them.
     """
 
     question: Text
     recipes: Annotated[list[Name], Field(min_length=2)]
+    batches: list[Annotated[Whole, Field(ge=1, le=256)]] = []
+    published: Name | None = None
 
 
 class Lesson(Entry):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-import models
 from tasks import bases, catalogue, pictures, places, prepared, problems, records
 from tasks.catalogue import Recipe
 from tasks.errors import BadRequest
@@ -30,7 +29,6 @@ def evaluate(name: str) -> Evaluated:
     problem = problems.load(prepared.problem(recipe.dataset))
     check_gate(recipe, problem)
     split = prepared.read(recipe.dataset, "test")
-    models.load(recipe.model)  # a file may register classes of its own
     Trained.read(places.trained(name))
     given = records.ask(bases.network(name), split.samples)
     exam = problem.judge(split, given, prepared.read_spec(recipe.dataset))

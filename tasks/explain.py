@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-import models
 from models.spec import Spec
 from tasks import bases, catalogue, insides, needs, pictures, places, prepared, problems, records
 from tasks.prepared import Split
@@ -84,7 +83,6 @@ def explain(name: str) -> Explained:
 def subject_of(name: str) -> Subject:
     """The trained network of the recipe called `name`, with its exam."""
     recipe = catalogue.load().recipe(name)
-    models.load(recipe.model)  # a file may register classes of its own
     Trained.read(places.trained(name))
     network = bases.network(name)
     exam = prepared.read(recipe.dataset, "test")

@@ -22,6 +22,7 @@ HOME = Path(os.environ.get("MIAR_HOME", ROOT)).resolve()
 PARAMS = ROOT / "params.yaml"
 DVC_LOCK = ROOT / "dvc.lock"
 REQUIREMENTS = ROOT / "requirements.lock"
+DOCS = ROOT / "docs"
 PREFECT_YAML = ROOT / "infra" / "prefect.yaml"
 
 DATA = ROOT / "data"
@@ -130,6 +131,10 @@ def locked(name: str) -> Path:
 
 def studied(study: str) -> Path:
     return DATA / "studied" / study
+
+
+def published(table: str) -> Path:
+    return DOCS / f"{table}.csv"
 
 
 @contextlib.contextmanager

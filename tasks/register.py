@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import models
 from tasks import catalogue, measures, news, places, prepared, problems, records, score
 from tasks.catalogue import Recipe
 from tasks.champions import locked
@@ -86,7 +85,7 @@ def identify(name: str, recipe: Recipe) -> str:
 
 def record(client: Any, name: str, recipe: Recipe, identity: str) -> tuple[int, str]:
     """Store run, files and network in MLflow, then the version; returns its number and the run's id."""
-    import keras
+    from tasks import bases  # loads Keras, which is not needed where the version is there already
 
     tags = {**lineage(name, recipe), registry.IDENTITY: identity}
     with tracking.run(client, name) as run:
@@ -98,8 +97,7 @@ def record(client: Any, name: str, recipe: Recipe, identity: str) -> tuple[int, 
         where = places.prepared(recipe.dataset).relative_to(places.DATA.parent).as_posix()
         digest = tags[f"dvc.data.{recipe.dataset}"]
         tracking.log_data(client, run, name=recipe.dataset, digest=digest, where=where)
-        models.load(recipe.model)  # a file may register classes of its own
-        network = keras.models.load_model(places.trained(name) / "model.keras")
+        network = bases.network(name)
         example = np.asarray(prepared.read(recipe.dataset, "test").samples[:ANSWERED])
         record_answers(client, run, network, example)
         record_reference(client, run, network, recipe)

@@ -15,6 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+import models
 from tasks import catalogue, places
 from tasks.catalogue import SCRATCH
 from tasks.errors import BadData, BadRequest
@@ -92,6 +93,8 @@ def network(name: str) -> keras.Model:
     Raises:
         BadData: if there is none that can be read.
     """
+    known = catalogue.load()
+    models.load({**known.bases, **known.recipes}[name].model)  # a file may register classes of its own
     path = places.trained(name) / "model.keras"
     try:
         return keras.models.load_model(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +17,7 @@ from tasks import bases, catalogue, places
 from tasks.bases import resnet50_imagenet
 from tasks.errors import BadData, BadRequest
 from tasks.receipts import Based
+from tests.models.examples import EXAMPLES, build
 
 
 def small(classes: int, name: str) -> keras.Model:
@@ -26,7 +29,9 @@ def small(classes: int, name: str) -> keras.Model:
 def keep(model: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `model` be the base called `elsewhere`."""
     bases.weights.cache_clear()
-    monkeypatch.setattr(catalogue, "load", lambda: SimpleNamespace(bases={"elsewhere": None}))
+    monkeypatch.setattr(
+        catalogue, "load", lambda: SimpleNamespace(bases={"elsewhere": SimpleNamespace(model="mlp")}, recipes={})
+    )
     folder = places.trained("elsewhere")
     folder.mkdir(parents=True)
     model.save(folder / "model.keras")
@@ -60,6 +65,19 @@ def test_another_classifier_keeps_its_own_weights(workplace: Path, monkeypatch: 
     assert bases.start(model, "elsewhere") == 4 * 32 + 32 + 32 * 32 + 32
     np.testing.assert_array_equal(model.get_layer("second").get_weights()[0], base.get_layer("second").get_weights()[0])
     np.testing.assert_array_equal(model.get_layer("new").get_weights()[0], own[0])
+
+
+def test_a_network_with_layers_of_its_own_is_read_where_nothing_has_imported_them(workplace: Path) -> None:
+    folder = places.trained("ssd_digit_scenes")
+    folder.mkdir(parents=True)
+    model, _ = build("ssd", EXAMPLES["scenes"].spec)
+    model.save(folder / "model.keras")
+    code = (
+        "from pathlib import Path; from tasks import bases, places; "
+        f"places.DATA = Path({str(workplace)!r}); print(bases.network('ssd_digit_scenes').count_params())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(told.stdout) == model.count_params()
 
 
 def test_a_base_of_which_little_fits_is_refused(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

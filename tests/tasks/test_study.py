@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tasks import catalogue, places, study
+from tasks import catalogue, places, speed, study
 from tasks.catalogue import Study
 from tasks.errors import BadData, BadRequest
 from tasks.receipts import Evaluated, Studied, Trained, Tuned
@@ -55,7 +55,43 @@ def test_each_is_set_beside_the_first(evaluated: Path) -> None:
         "report.html",
         "receipt.json",
     }
-    assert "Which one &lt;is&gt; better?" in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "Which one &lt;is&gt; better?" in page
+    assert "Published" not in page
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_each_source_has_a_first_of_its_own() -> None:
+    both, known = catalogue.load().study("both"), catalogue.load()
+    recipes = {
+        **known.recipes,
+        "mlp_reuters_tanh": known.recipe("mlp_reuters_tanh").model_copy(update={"dataset": "digits"}),
+    }
+    table = study.compared(both, known.model_copy(update={"recipes": recipes}))
+    assert table["source"].tolist() == ["reuters", "digits"]
+    assert table["accuracy less the first's"].tolist() == [0, 0]
+
+
+def test_what_others_published_stands_by_itself(evaluated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = catalogue.load()
+    asked = known.study("both").model_copy(update={"published": "detectors"})
+    monkeypatch.setattr(catalogue, "load", lambda: known.model_copy(update={"studies": {"both": asked}}))
+    study.study("both")
+    page = (evaluated / "studied" / "both" / "report.html").read_text().split("<h2>Published")[1]
+    assert "YOLO VGG16" in page
+    assert "mlp_reuters" not in page
+
+
+def test_answers_are_timed_for_each_number_of_samples(evaluated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = catalogue.load()
+    asked = known.study("both").model_copy(update={"batches": [1, 8]})
+    monkeypatch.setattr(catalogue, "load", lambda: known.model_copy(update={"studies": {"both": asked}}))
+    monkeypatch.setattr(speed, "milliseconds", lambda name, batches: {one: len(name) / one for one in batches})
+    study.study("both")
+    table = pd.read_csv(evaluated / "studied" / "both" / "table.csv")
+    assert table["ms of one in 1"].tolist() == [11, 16]
+    assert table["ms of one in 8"].tolist() == [11 / 8, 2]
+    assert (evaluated / "studied" / "both" / "times.png").stat().st_size > 10_000
 
 
 def test_one_that_is_not_evaluated_says_what_to_run(evaluated: Path) -> None:
