@@ -8,6 +8,7 @@ import os
 import tarfile
 import zipfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -266,18 +267,23 @@ COCO: dict[str, object] = {
 }
 
 
+def packed(members: Mapping[str, object]) -> dict[str, dict[str, bytes]]:
+    """Members by archive, which their first folder names; what is no bytes is JSON, and None is not there."""
+    archives: dict[str, dict[str, bytes]] = {f"{each}.zip": {} for each in ("train2017", "val2017", "annotations")}
+    for name, content in members.items():
+        if content is not None:
+            written = content if isinstance(content, bytes) else json.dumps(content).encode()
+            archives[f"{name.partition('/')[0]}.zip"][name] = written
+    return archives
+
+
 class TestCoco:
     def read(self, folder: Path, changes: dict[str, object], **settings: object) -> Raw:
-        """Of members by path, in archives by its first folder; a dict is JSON, and None not there."""
-        archives: dict[str, dict[str, bytes]] = {each: {} for each in ("train2017", "val2017", "annotations")}
-        for name, content in {**COCO, **changes}.items():
-            if content is not None:
-                written = content if isinstance(content, bytes) else json.dumps(content).encode()
-                archives[name.partition("/")[0]][name] = written
-        for name, members in archives.items():
-            zipped(folder / f"{name}.zip", members)
+        archives = packed({**COCO, **changes})
+        for file, members in archives.items():
+            zipped(folder / file, members)
         known = source("coco", "a.zip", **{"size": "6x8", "annotations": "annotations.zip", **settings})
-        return coco.read(folder, known.model_copy(update={"files": dict.fromkeys(map("{}.zip".format, archives), "")}))
+        return coco.read(folder, known.model_copy(update={"files": dict.fromkeys(archives, "")}))
 
     def test_samples_come_by_path(self, tmp_path: Path) -> None:
         raw = self.read(tmp_path, {})
