@@ -399,6 +399,14 @@ def test_a_source_says_how_large_its_files_are() -> None:
     assert kept() == {"a.bin", "origins.json"}
 
 
+def test_a_redirect_does_not_give_up_https(tmp_path: Path) -> None:
+    with (
+        serving(lambda handler: send(handler, 302, Location="http://example.org/a")) as (address, _),
+        pytest.raises(Refused, match="must be https unless"),
+    ):
+        web.download(f"{address}/a", tmp_path / "f")
+
+
 def test_a_password_is_never_told(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIAR_MIRROR", "http://someone:hunter2@127.0.0.1:9/m?token=hunter2")
     with pytest.raises(Unavailable) as caught:
