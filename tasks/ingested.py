@@ -44,6 +44,12 @@ def read(source: str, columns: Iterable[str] = ()) -> tuple[np.ndarray | None, p
     return images, table[wanted]
 
 
+def files(source: str) -> list[str]:
+    """Which file each sample of an ingested source came from; none where it does not tell."""
+    table = pd.read_parquet(places.ingested(source) / SAMPLES / "table.parquet")
+    return table["file"].astype(str).tolist() if "file" in table else []
+
+
 def boxes(source: str) -> pd.DataFrame:
     """The objects in the images of `source`, by their samples: `sample` int64 (its row), `label`, and the corners.
 

@@ -26,6 +26,9 @@ PIXELS = ("lowest", "highest", "contrast")
 ALL = "all"
 """Stands for a class where no class is asked for."""
 
+OF_SAMPLES = ("samples", "boxes")
+"""Tables whose rows are of one sample each."""
+
 NAMED = 3
 """How many failed expectations an error tells; the report has all of them."""
 
@@ -57,7 +60,7 @@ def validate(name: str) -> Validated:
             if success:
                 shutil.rmtree(failed(name), ignore_errors=True)
                 return receipt(name, dataset, table, verdicts).write(folder)
-    raise BadData(complaint(name, verdicts))
+    raise BadData(complaint(name, verdicts, ingested.files(dataset.source)))
 
 
 def failed(name: str) -> Path:
@@ -219,15 +222,23 @@ def between(table: str, column: str, **limits: float) -> Expectation:
     return Expectation(table, "expect_column_values_to_be_between", {"column": column, **limits})
 
 
-def complaint(name: str, verdicts: list[Verdict]) -> str:
-    """One line: which expectations do not hold, and where to read more."""
+def complaint(name: str, verdicts: list[Verdict], files: list[str]) -> str:
+    """One line: which expectations do not hold, whose files the first rows are, and where to read more."""
     if not verdicts:
         return f"dataset `{name}` must be judged by at least one expectation. Received: none ran"
     wrong = [verdict for verdict in verdicts if not verdict.success]
     return (
         f"dataset `{name}` must be what it promises. {len(wrong)} of {len(verdicts)} expectations do not hold: "
-        f"{'; '.join(str(verdict) for verdict in wrong[:NAMED])}. Report: {failed(name) / 'report.html'}"
+        f"{'; '.join(str(verdict) for verdict in wrong[:NAMED])}. {named_files(wrong[:NAMED], files)}"
+        f"Report: {failed(name) / 'report.html'}"
     )
+
+
+def named_files(wrong: list[Verdict], files: list[str]) -> str:
+    """Which files the samples are that expectations do not hold for, as many as those tell."""
+    rows = [row for one in wrong if one.expectation.table in OF_SAMPLES for row in one.rows[: expectations.FIRST]]
+    told = [f"Row {row} is `{files[row]}`. " for row in samples_of(rows)] if files else []
+    return "".join(told)
 
 
 def receipt(name: str, dataset: Dataset, table: pd.DataFrame, verdicts: list[Verdict]) -> Validated:
@@ -294,7 +305,7 @@ def sheets(
     labelled = tables.get("boxes", tables["samples"])
     typical = labelled.groupby("label", dropna=False).head(4).sort_values("label", kind="stable")
     chosen = {"The first samples of each class": samples_of(typical[expectations.ROW])[:40]}
-    bad = [row for one in verdicts if one.expectation.table in ("samples", "boxes") for row in one.rows]
+    bad = [row for one in verdicts if one.expectation.table in OF_SAMPLES for row in one.rows]
     if bad:
         chosen["Samples that an expectation does not hold for"] = sorted(samples_of(bad))[:40]
     return [sheet(title, images, tables, rows, folder) for title, rows in chosen.items()]

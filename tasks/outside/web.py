@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from tasks.errors import BadRequest, Refused, Unavailable
 TIMEOUT = httpx.Timeout(30, connect=5)
 REDIRECTS = 3
 CAP = 2 * 1024**3
+SECURE = ("https",)
 ATTEMPTS = 20
 
 
@@ -27,24 +29,25 @@ class Broken(Unavailable):
     """The body ended before its end; what came is kept and can be gone on with."""
 
 
-def download(url: str, to: Path, *, cap: int = CAP) -> None:
+def download(url: str, to: Path, *, cap: int = CAP, schemes: Collection[str] = SECURE) -> None:
     """Write what `url` gives to `to`, by way of `<to>.part`, from which a later call goes on.
 
     A body that breaks off is asked for again from there, as long as every answer brings something more.
 
     Args:
         cap: bytes above which the file is refused.
+        schemes: what the file may come by from other machines; plain http for those alone that are checked afterwards.
 
     Raises:
         BadRequest: if `url` is not an http(s) address.
-        Refused: if it is plain http and not this machine, leads to a private network, or is above `cap`.
+        Refused: if it is of no such scheme and not this machine, leads to a private network, or is above `cap`.
         Missing: if the server says that it has no such file.
         Unavailable: if the server is not there, or the body stays short.
     """
-    check_address(url)
+    check_address(url, schemes)
     to.parent.mkdir(parents=True, exist_ok=True)
     part = to.with_name(f"{to.name}.part")
-    with browser(url) as client:
+    with browser(url, schemes) as client:
         for attempt in range(1, ATTEMPTS + 1):
             before = size(part)
             try:
@@ -58,16 +61,16 @@ def download(url: str, to: Path, *, cap: int = CAP) -> None:
     finish(part, to)
 
 
-def check_address(url: str) -> None:
-    """Refuse what is not http(s), and plain http to anywhere but this machine."""
+def check_address(url: str, schemes: Collection[str] = SECURE) -> None:
+    """Refuse what is not http(s), and to anywhere but this machine what is of none of `schemes`."""
     try:
         address = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise BadRequest(f"an address must be http(s)://host/path. Received: {mask(url)} ({error})") from None
     if address.scheme not in ("http", "https") or not address.host:
         raise BadRequest(f"an address must be http(s)://host/path. Received: {mask(url)}")
-    if address.scheme == "http" and not is_loopback(address.host):
-        raise Refused(f"an address must be https unless it is this machine's. Received: {mask(url)}")
+    if address.scheme not in schemes and not is_loopback(address.host):
+        raise Refused(f"an address must be {' or '.join(schemes)} unless it is this machine's. Received: {mask(url)}")
 
 
 def is_loopback(host: str) -> bool:
@@ -77,12 +80,12 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def browser(url: str) -> httpx.Client:
-    """A client whose redirects keep to https and never lead from the internet into a private network."""
+def browser(url: str, schemes: Collection[str] = SECURE) -> httpx.Client:
+    """A client whose redirects keep to `schemes` and never lead from the internet into a private network."""
     first = httpx.URL(url).host
 
     def check(request: httpx.Request) -> None:
-        check_address(str(request.url))
+        check_address(str(request.url), schemes)
         if request.url.host != first and is_private(request.url.host):
             raise Refused(f"a redirect must not lead to a private network. Received: {mask(str(request.url))}")
 

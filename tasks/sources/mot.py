@@ -8,7 +8,6 @@ from __future__ import annotations
 import configparser
 import io
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -61,7 +60,7 @@ class Sequence:
     detections: pd.DataFrame
 
 
-def read(archive: zipfile.ZipFile, folder: str) -> Sequence:
+def read(archive: contents.Archive, folder: str) -> Sequence:
     """The clip in `folder` of an archive that `contents.opened` gave; boxes may reach out of their frame.
 
     Raises:
@@ -76,7 +75,7 @@ def read(archive: zipfile.ZipFile, folder: str) -> Sequence:
     return Sequence(info, truth, found)
 
 
-def frames(archive: zipfile.ZipFile, folder: str, info: Info) -> Iterator[np.ndarray]:
+def frames(archive: contents.Archive, folder: str, info: Info) -> Iterator[np.ndarray]:
     """The clip's pictures in order, one at a time: uint8 (H, W, 3)."""
     for index in range(info.frames):
         name = str(PurePosixPath(folder) / info.folder / f"{index + 1:06}{info.ending}")

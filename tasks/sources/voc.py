@@ -1,9 +1,11 @@
-"""Photographs with boxes as PASCAL VOC keeps them, in one zip archive: JPEGImages, Annotations and ImageSets."""
+"""Photographs with boxes as PASCAL VOC keeps them, in a zip or tar archive: JPEGImages, Annotations and ImageSets.
+
+Its authors have them in two, one of training and validation and one of the test, which are read as one.
+"""
 
 from __future__ import annotations
 
 import re
-import zipfile
 from pathlib import Path, PurePosixPath
 
 from tasks.catalogue import Source
@@ -23,24 +25,27 @@ def read(folder: Path, source: Source) -> Raw:
     Settings:
         as tasks/sources/annotations/samples.py has them.
     """
-    (file,) = source.files
+    file = ", ".join(source.files)
     sides, rules = samples.form(source), samples.rules(source)
-    with contents.opened(folder / file) as archive:
+    with contents.joined(folder / each for each in source.files) as archive:
         root = find_root(archive, file)
         sets = read_sets(archive, root)
         told = check_members(archive.namelist(), root, sets)
         annotations = voc.parse(
             {f"{name}.xml": contents.content(archive, f"{root}Annotations/{name}.xml") for name in sorted(sets)}, rules
         )
-        packed = {name: contents.content(archive, f"{root}JPEGImages/{name}") for name in annotations.images["file"]}
-    images, sizes = samples.decoded(packed, sides)
+        images, sizes = samples.decoded(
+            list(annotations.images["file"]),
+            lambda name: contents.content(archive, f"{root}JPEGImages/{name}"),
+            sides,
+        )
     samples.check_sizes(annotations.images, sizes)
     samples.tell(file, [*told, *annotations.repairs])
     official = [sets[name] for name in sorted(sets)]
     return samples.raw(annotations, images, {"set": official, "split": [SPLITS[each] for each in official]})
 
 
-def find_root(archive: zipfile.ZipFile, file: str) -> str:
+def find_root(archive: contents.Archive, file: str) -> str:
     """The folder above the three, empty or with a slash at its end."""
     found = [
         match[1] for name in archive.namelist() if (match := re.fullmatch(r"((?:.*/)?)ImageSets/Main/test\.txt", name))
@@ -50,7 +55,7 @@ def find_root(archive: zipfile.ZipFile, file: str) -> str:
     return found[0]
 
 
-def read_sets(archive: zipfile.ZipFile, root: str) -> dict[str, str]:
+def read_sets(archive: contents.Archive, root: str) -> dict[str, str]:
     """The official set of each photograph, by its name without the ending."""
     sets: dict[str, str] = {}
     for each in SPLITS:

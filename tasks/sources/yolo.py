@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -42,7 +41,7 @@ def read(folder: Path, source: Source) -> Raw:
         classes, splits = read_names(document, str(config)), read_splits(document, str(config))
         photographs = contents_below(archive, find_images(archive, config), splits, ENDINGS)
         labels = contents_below(archive, config.parent / "labels", splits, (".txt",))
-    images, sizes = samples.decoded({name: photographs[name] for name in sorted(photographs)}, sides)
+    images, sizes = samples.decoded(sorted(photographs), photographs.__getitem__, sides)
     files = by_photograph(labels, photographs)
     told: list[str] = []
     if rules.repair:
@@ -52,7 +51,7 @@ def read(folder: Path, source: Source) -> Raw:
     return samples.raw(annotations, images, {"split": [splits[name.partition("/")[0]] for name in sizes["file"]]})
 
 
-def find_config(archive: zipfile.ZipFile, end: str, file: str) -> PurePosixPath:
+def find_config(archive: contents.Archive, end: str, file: str) -> PurePosixPath:
     """The one member whose path is `end`, or ends so."""
     found = [name for name in archive.namelist() if f"/{name}".endswith(f"/{end}")]
     if len(found) != 1:
@@ -103,7 +102,7 @@ def read_splits(document: dict[str, Any], file: str) -> dict[str, str]:
     return splits
 
 
-def find_images(archive: zipfile.ZipFile, config: PurePosixPath) -> PurePosixPath:
+def find_images(archive: contents.Archive, config: PurePosixPath) -> PurePosixPath:
     """The folder `images` beside the configuration, or else one folder above."""
     beside = config.parent / "images"
     there = any(name.startswith(f"{beside}/") for name in archive.namelist())
@@ -111,7 +110,7 @@ def find_images(archive: zipfile.ZipFile, config: PurePosixPath) -> PurePosixPat
 
 
 def contents_below(
-    archive: zipfile.ZipFile, folder: PurePosixPath, splits: Iterable[str], endings: tuple[str, ...]
+    archive: contents.Archive, folder: PurePosixPath, splits: Iterable[str], endings: tuple[str, ...]
 ) -> dict[str, bytes]:
     """What the files in the folders of the splits hold, by their paths below `folder`."""
     parents = {folder / split: split for split in splits}

@@ -59,7 +59,8 @@ def test_the_projects_own_is_sound() -> None:
         ("recipes:", "recipes: [", r"must be plain YAML"),
         ("samples: 1797", "samples: !!python/object:os.system {}", r"must be plain YAML"),
         ("digits.csv:", "../digits.csv:", r"file's name without a folder"),
-        ("https://storage", "http://storage", r"`sources.mnist.origins.official`"),
+        ("https://storage", "ftp://storage", r"`sources.mnist.origins.official.0`.* Received: 'ftp://storage"),
+        ("https://storage", "https://me@storage", r"`sources.mnist.origins.official.0`"),
     ],
 )
 def test_says_what_is_wrong_in_one_line(old: str, new: str, words: str, tmp_path: Path) -> None:

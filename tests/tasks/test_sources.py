@@ -21,7 +21,7 @@ from tasks import catalogue, ingest, places, sources
 from tasks.errors import BadData, BadRequest, Refused, Unavailable
 from tasks.outside import web
 from tasks.receipts import Ingested
-from tasks.sources import contents, digits, mnist
+from tasks.sources import digits, mnist
 
 CONTENT = bytes(range(256)) * 64
 DATASETS = places.ROOT.parent / "shared" / "datasets"
@@ -34,7 +34,7 @@ def obtained(known: catalogue.Source, name: str) -> tuple[Path, str]:
     return sources.obtain(name, known.files, known.origins)
 
 
-def source(content: bytes = CONTENT, **origins: str) -> catalogue.Source:
+def source(content: bytes = CONTENT, **origins: str | list[str] | float) -> catalogue.Source:
     """A source of one file, `a.bin`."""
     return catalogue.Source.model_validate(
         {
@@ -345,6 +345,68 @@ def test_a_redirect_into_a_private_network_is_refused(tmp_path: Path, target: st
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The servers of these tests count as other machines."""
+    monkeypatch.setattr(web, "is_loopback", lambda _: False)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_an_official_file_may_come_by_plain_http(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is checked; a mirror's would be too, but a mirror's address may hold a password."""
+    with serving(files({"f/a.bin": CONTENT})) as (address, asked):
+        monkeypatch.setenv("MIAR_MIRROR", f"{address}/f")
+        with pytest.raises(Refused, match="must be https unless"):
+            obtained(source(), "x")
+        monkeypatch.delenv("MIAR_MIRROR")
+        assert not asked
+        folder, origin = obtained(source(official=f"{address}/f"), "x")
+    assert (folder / "a.bin").read_bytes() == CONTENT
+    assert origin == f"official {address}/f"
+    assert workplace.exists()
+
+
+@pytest.mark.usefixtures("elsewhere", "workplace")
+def test_what_was_altered_on_its_way_is_not_kept() -> None:
+    with serving(files({"a.bin": CONTENT[:-1] + b"?"})) as (address, _), pytest.raises(Unavailable, match="the sha256"):
+        obtained(source(official=address), "x")
+    assert kept() <= {"origins.json"}
+
+
+@pytest.mark.usefixtures("elsewhere", "workplace")
+def test_plain_http_does_not_lead_into_a_private_network() -> None:
+    target = "http://169.254.169.254/latest"
+    with serving(lambda handler: send(handler, 302, Location=target)) as (address, _):
+        with pytest.raises(Refused, match="private network"):
+            obtained(source(official=address), "x")
+        with pytest.raises(Refused, match="must be https"):
+            web.download(f"{address}/a", places.downloads("x") / "f")
+
+
+@pytest.mark.usefixtures("workplace")
+def test_official_files_may_lie_in_several_folders() -> None:
+    with serving(files({"two/a.bin": CONTENT})) as (address, asked):
+        assert obtained(source(official=[f"{address}/one", f"{address}/two"]), "x")[1] == f"official {address}/two"
+    assert [path for path, _ in asked] == ["/one/a.bin.gz", "/one/a.bin", "/two/a.bin.gz", "/two/a.bin"]
+
+
+@pytest.mark.usefixtures("workplace")
+def test_a_source_says_how_large_its_files_are() -> None:
+    with serving(files({"a.bin": CONTENT})) as (address, _):
+        with pytest.raises(Refused, match=r"at most 10000 bytes\. Received: 16384"):
+            obtained(source(official=address, gigabytes=SMALL), "x")
+        obtained(source(official=address, gigabytes=2 * SMALL), "x")
+    assert kept() == {"a.bin", "origins.json"}
+
+
+def test_a_redirect_does_not_give_up_https(tmp_path: Path) -> None:
+    with (
+        serving(lambda handler: send(handler, 302, Location="http://example.org/a")) as (address, _),
+        pytest.raises(Refused, match="must be https unless"),
+    ):
+        web.download(f"{address}/a", tmp_path / "f")
+
+
 def test_a_password_is_never_told(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIAR_MIRROR", "http://someone:hunter2@127.0.0.1:9/m?token=hunter2")
     with pytest.raises(Unavailable) as caught:
@@ -357,19 +419,20 @@ def test_a_password_is_never_told(workplace: Path, monkeypatch: pytest.MonkeyPat
 # Hostile archives
 
 
-def test_a_bomb_stops_at_the_cap(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "UNPACKED_CAP", 10_000)
+SMALL = 10_000 / sources.GIGABYTE
+
+
+def test_a_bomb_stops_at_the_cap(mirror: Path) -> None:
     (mirror / "a.bin.gz").write_bytes(gzip.compress(bytes(10_000_000)))
     with pytest.raises(Refused, match="at most 10000 bytes"):
-        obtained(source(), "x")
+        obtained(source(gigabytes=SMALL), "x")
     assert not kept()
 
 
-def test_a_bomb_in_a_tarball_stops_at_the_cap(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "UNPACKED_CAP", 10_000)
+def test_a_bomb_in_a_tarball_stops_at_the_cap(mirror: Path) -> None:
     tarball(mirror / "p-1.0.0.tgz", {"package/filler": bytes(10_000_000), "package/a.bin": CONTENT})
     with pytest.raises(Refused, match="at most 10000 bytes"):
-        obtained(source(npm="p@1.0.0"), "x")
+        obtained(source(npm="p@1.0.0", gigabytes=SMALL), "x")
 
 
 def test_a_member_that_climbs_out_stays_in(mirror: Path, tmp_path: Path) -> None:

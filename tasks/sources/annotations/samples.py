@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -59,15 +60,29 @@ def form(source: Source) -> tuple[int, int]:
     return sides
 
 
-def decoded(packed: Mapping[str, bytes], sides: tuple[int, int]) -> tuple[np.ndarray, pd.DataFrame]:
-    """Photographs stretched to `sides`, uint8 (N, H, W, 3), and a table of file, width and height as they were."""
-    if not packed:
+def decoded(
+    names: Sequence[str], packed: Callable[[str], bytes], sides: tuple[int, int]
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Photographs stretched to `sides`, uint8 (N, H, W, 3), and a table of file, width and height as they were.
+
+    Args:
+        packed: gives the file of that name; it is asked for one at a time, and few are kept at once.
+    """
+    if not names:
         raise BadData("there must be photographs. Received: none")
+    images, reading = np.empty((len(names), *sides, 3), np.uint8), threading.Lock()
+
+    def fill(row: int) -> tuple[int, int]:
+        with reading:
+            content = packed(names[row])
+        images[row], size = stretched(content, names[row], *sides)
+        return size
+
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda item: stretched(item[1], item[0], *sides), packed.items()))
-    sizes = pd.DataFrame.from_records([size for _, size in found], columns=["width", "height"])
-    sizes.insert(0, "file", list(packed))
-    return np.stack([image for image, _ in found]), sizes
+        found = list(pool.map(fill, range(len(names))))
+    sizes = pd.DataFrame.from_records(found, columns=["width", "height"])
+    sizes.insert(0, "file", list(names))
+    return images, sizes
 
 
 def stretched(content: bytes, name: str, height: int, width: int) -> tuple[np.ndarray, tuple[int, int]]:

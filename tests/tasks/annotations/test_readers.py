@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import tarfile
 import zipfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +17,8 @@ from PIL import Image
 
 from tasks import places
 from tasks.catalogue import Source
-from tasks.errors import BadData, BadRequest
-from tasks.sources import Raw, voc, yolo
+from tasks.errors import BadData, BadRequest, Refused
+from tasks.sources import Raw, coco, contents, voc, yolo
 from tasks.sources.annotations import BOX, samples
 
 SHARED = Path(os.environ.get("MIAR_MIRROR") or places.ROOT.parent / "shared" / "datasets")
@@ -148,6 +151,195 @@ class TestVoc:
         assert raw.boxes is not None
         assert raw.boxes["label"].value_counts()["RBC"] == 4153
         assert capsys.readouterr().out == "bccd.zip: 2 boxes were too small, and are left out\n"
+
+
+Members = dict[str, bytes | tarfile.TarInfo]
+
+
+def tarred(path: Path, members: Members) -> None:
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            member = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                member.size = len(content)
+            archive.addfile(member, io.BytesIO(content) if isinstance(content, bytes) else None)
+
+
+def link(name: str, kind: bytes, target: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
+
+
+def made(folder: Path) -> Raw:
+    """What two tars give."""
+    known = source("voc", "one.tar", size="6x8")
+    return voc.read(folder, known.model_copy(update={"files": {**known.files, "two.tar": "0" * 64}}))
+
+
+class TestVocInTwoTars:
+    """As its authors have it: train and val in one, test in the other."""
+
+    def read(self, folder: Path, one: Members, two: Members) -> Raw:
+        test = {name: content for name, content in VOC.items() if "test" in name or "/b." in name}
+        tarred(folder / "one.tar", {name: content for name, content in VOC.items() if name not in test} | one)
+        tarred(folder / "two.tar", test | two)
+        return made(folder)
+
+    def test_they_are_read_as_one(self, tmp_path: Path) -> None:
+        (tmp_path / "zip").mkdir()
+        whole, raw = TestVoc().read(tmp_path / "zip", {}), self.read(tmp_path, {}, {})
+        assert raw.images is not None
+        assert raw.boxes is not None
+        np.testing.assert_array_equal(raw.images, whole.images)
+        assert raw.samples.equals(whole.samples)
+        assert raw.boxes.equals(whole.boxes)
+
+    @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+    def test_links_and_devices_are_no_members(self, tmp_path: Path, kind: bytes) -> None:
+        """A link beside a photograph that is there, and in place of one; the target is there, too."""
+        (tmp_path / "secret.jpg").write_bytes(jpeg())
+        more = link("x/JPEGImages/d.jpg", kind, str(tmp_path / "secret.jpg"))
+        assert len(self.read(tmp_path, {"x/JPEGImages/d.jpg": more}, {}).samples) == 3
+        instead = link("x/JPEGImages/b.jpg", kind, "x/JPEGImages/a.jpg")
+        with pytest.raises(BadData, match="there must be a photograph for annotations of `b`"):
+            self.read(tmp_path, {}, {"x/JPEGImages/b.jpg": instead})
+
+    def test_a_path_that_climbs_out_is_only_a_name(self, tmp_path: Path) -> None:
+        before = {"one.tar", "two.tar"}
+        self.read(tmp_path, {"../../climbed.jpg": jpeg(), "/tmp/miar-absolute.jpg": jpeg()}, {})
+        assert {path.name for path in tmp_path.rglob("*")} == before
+        assert not Path("/tmp/miar-absolute.jpg").exists()
+
+    @pytest.mark.parametrize("name", ["one.tar", "two.tar"])
+    @pytest.mark.parametrize("size", [0, 1000])
+    def test_a_cut_one_is_named(self, tmp_path: Path, name: str, size: int) -> None:
+        self.read(tmp_path, {}, {})
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content[:size])
+        with pytest.raises(BadData, match=rf"`{name}` must be a whole tar archive"):
+            made(tmp_path)
+
+    def test_no_archive_may_be_too_much(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(contents, "MEMBERS", 6)
+        with pytest.raises(Refused, match=r"`one\.tar` must have at most 6 members"):
+            self.read(tmp_path, {}, {})
+        monkeypatch.setattr(contents, "MEMBERS", 100)
+        monkeypatch.setattr(contents, "BYTES", 100)
+        with pytest.raises(Refused, match="must have at most 100 bytes"):
+            self.read(tmp_path, {}, {})
+
+
+def test_a_member_that_is_damaged_is_its_archives(tmp_path: Path) -> None:
+    for name in ("one.zip", "two.zip"):
+        zipped(tmp_path / name, {f"{name}.txt": b"some content"})
+    damaged = (tmp_path / "one.zip").read_bytes().replace(b"some", b"none")
+    (tmp_path / "one.zip").write_bytes(damaged)
+    with (
+        pytest.raises(BadData, match=r"`one\.zip` must be a whole zip archive.*CRC"),
+        contents.joined([tmp_path / "one.zip", tmp_path / "two.zip"]) as archive,
+    ):
+        contents.content(archive, "one.zip.txt")
+
+
+def test_of_two_members_of_one_name_the_first_counts(tmp_path: Path) -> None:
+    for name in ("one.zip", "two.zip"):
+        zipped(tmp_path / name, {"a.txt": name.encode()})
+    with contents.joined([tmp_path / "two.zip", tmp_path / "one.zip"]) as archive:
+        assert contents.content(archive, "a.txt") == b"two.zip"
+        assert archive.namelist() == ["a.txt"]
+
+
+def instances(*boxes: dict[str, object], names: tuple[str, ...] = ("b.jpg", "a.jpg")) -> dict[str, object]:
+    """Annotations of images of 40 x 30 pixels, numbered from 0."""
+    images = [{"id": row, "file_name": name, "width": 40, "height": 30} for row, name in enumerate(names)]
+    things: list[dict[str, object]] = [{"id": row, "category_id": 7, **box} for row, box in enumerate(boxes)]
+    return {"images": images, "annotations": things, "categories": [{"id": 7, "name": "cat"}, {"id": 9, "name": "dog"}]}
+
+
+LEFT = {"image_id": 0, "bbox": [0, 0, 20, 15]}
+COCO: dict[str, object] = {
+    "annotations/instances_train2017.json": instances(LEFT, {"image_id": 1, "category_id": 9, "bbox": [10, 0, 30, 30]}),
+    "annotations/instances_val2017.json": instances({"image_id": 0, "bbox": [20, 15, 20, 15]}, names=("a.jpg",)),
+    "train2017/b.jpg": jpeg((250, 0, 0)),
+    "train2017/a.jpg": jpeg((0, 250, 0)),
+    "val2017/a.jpg": jpeg((0, 0, 250)),
+}
+
+
+def packed(members: Mapping[str, object]) -> dict[str, dict[str, bytes]]:
+    """Members by archive, which their first folder names; what is no bytes is JSON, and None is not there."""
+    archives: dict[str, dict[str, bytes]] = {f"{each}.zip": {} for each in ("train2017", "val2017", "annotations")}
+    for name, content in members.items():
+        if content is not None:
+            written = content if isinstance(content, bytes) else json.dumps(content).encode()
+            archives[f"{name.partition('/')[0]}.zip"][name] = written
+    return archives
+
+
+class TestCoco:
+    def read(self, folder: Path, changes: dict[str, object], **settings: object) -> Raw:
+        archives = packed({**COCO, **changes})
+        for file, members in archives.items():
+            zipped(folder / file, members)
+        known = source("coco", "a.zip", **{"size": "6x8", "annotations": "annotations.zip", **settings})
+        return coco.read(folder, known.model_copy(update={"files": dict.fromkeys(archives, "")}))
+
+    def test_samples_come_by_path(self, tmp_path: Path) -> None:
+        raw = self.read(tmp_path, {})
+        assert raw.images is not None
+        assert raw.boxes is not None
+        assert raw.images.shape == (3, 6, 8, 3)
+        assert raw.images.argmax(axis=3)[:, 3, 3].tolist() == [1, 0, 2]
+        assert raw.samples[["file", "split", "label", "width", "height"]].values.tolist() == [
+            ["train2017/a.jpg", "train", "", 40, 30],
+            ["train2017/b.jpg", "train", "", 40, 30],
+            ["val2017/a.jpg", "test", "", 40, 30],
+        ]
+        assert sorted(raw.boxes[["sample", "label", *BOX]].values.tolist()) == [
+            [0, "dog", 0, 0.25, 1, 1],
+            [1, "cat", 0, 0, 0.5, 0.5],
+            [2, "cat", 0.5, 0.5, 1, 1],
+        ]
+
+    def test_crowds_and_odd_boxes_are_told(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        odd = [{"image_id": 0, "bbox": [30, 0, 30, 15]}, {"image_id": 1, "bbox": [5, 5, 0, 9]}]
+        told = instances(LEFT, {**LEFT, "iscrowd": 1}, *odd)
+        with pytest.raises(BadData, match=r"object 2 of `b\.jpg` must lie inside"):
+            self.read(tmp_path, {"annotations/instances_train2017.json": told})
+        raw = self.read(tmp_path, {"annotations/instances_train2017.json": told}, odd="repair")
+        assert raw.boxes is not None
+        assert raw.boxes["sample"].tolist() == [1, 1, 2]
+        archives = "train2017.zip, val2017.zip, annotations.zip: annotations/instances_train2017.json"
+        assert capsys.readouterr().out.splitlines() == [
+            f"{archives}: 1 boxes reached out of their images, and are clipped",
+            f"{archives}: 1 boxes were too small, and are left out",
+            f"{archives}: 1 boxes are around crowds, and are left out",
+        ]
+
+    @pytest.mark.parametrize(
+        ("changes", "what"),
+        [
+            ({"val2017/a.jpg": None}, r"there must be a photograph for annotations of `val2017/a\.jpg`"),
+            ({"val2017/b.jpg": jpeg()}, r"there must be annotations for the photograph `val2017/b\.jpg`"),
+            ({"val2017/a.jpg": jpeg()[:300]}, r"`val2017/a\.jpg` must be a whole photograph"),
+            ({"val2017/a.jpg": jpeg(size=(30, 40))}, r"`val2017/a\.jpg` must be of 40 x 30 pixels"),
+            ({"annotations/instances_val2017.json": None}, r"must hold `annotations/instances_val2017\.json`"),
+            ({"annotations/instances_val2017.json": b"{"}, r"`annotations/instances_val2017\.json` must be JSON"),
+            (dict.fromkeys(name for name in COCO if name.endswith("jpg")), "photographs below train2017, val2017"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, tmp_path: Path, changes: dict[str, object], what: str) -> None:
+        with pytest.raises(BadData, match=what):
+            self.read(tmp_path, changes)
+
+    def test_settings_hold(self, tmp_path: Path) -> None:
+        with pytest.raises(BadRequest, match=r"`annotations` must be one of .*val2017\.zip.* Received: 'no\.zip'"):
+            self.read(tmp_path, {}, annotations="no.zip")
+        with pytest.raises(BadRequest, match="must hold the photographs of a set besides"):
+            coco.read(tmp_path, source("coco", "a.zip", size=4, annotations="a.zip"))
+        with pytest.raises(BadData, match="must have a label of cat"):
+            self.read(tmp_path, {}, classes=["cat"])
 
 
 CONFIG = b"path: .\ntrain: images/one\nval: images/two\nnames:\n  0: cat\n  1: dog\n"
