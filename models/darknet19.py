@@ -19,16 +19,13 @@ from typing import TYPE_CHECKING
 import keras
 from keras import layers
 
+from models.parts import darknet
 from models.parts.classifiers import compile_classifier
-from models.parts.convolutions import convolution
 
 if TYPE_CHECKING:
     import keras_tuner
 
     from models.spec import Spec
-
-STAGES = ((1, 1), (2, 1), (4, 3), (8, 3), (16, 5), (32, 5))
-"""Before each pooling, and after the last: how many times `width` maps, and how many convolutions."""
 
 
 def darknet19(
@@ -48,33 +45,10 @@ def darknet19(
     if min(input_shape[:2]) < 32:
         raise ValueError(f"`input_shape` must be at least 32x32 for five poolings. Received: {input_shape}")
     inputs = layers.Input(input_shape, dtype="uint8")
-    x = trunk(layers.Rescaling(1 / 255)(inputs), width=width, momentum=momentum)[32]  # (B, 7, 7, 1024)
+    x = darknet.darknet19(layers.Rescaling(1 / 255)(inputs), width=width, momentum=momentum)[32]  # (B, 7, 7, 1024)
     x = layers.Conv2D(classes, 1)(x)  # (B, 7, 7, 1000)
     x = layers.GlobalAveragePooling2D()(x)  # (B, 1000)
     return keras.Model(inputs, layers.Softmax()(x), name="darknet19")
-
-
-def trunk(x: keras.KerasTensor, *, width: int = 32, momentum: float = 0.99) -> dict[int, keras.KerasTensor]:
-    """Eighteen convolutions on images (B, H, W, C): each size's last maps, by how many pixels apart their cells are.
-
-    At 1, 2, 4, 8, 16 and 32 pixels they are 1, 2, 4, 8, 16 and 32 times `width`. Of YOLOv2, 16 is the passthrough.
-
-    Args:
-        width, momentum: as those of `darknet19`.
-    """
-    maps: dict[int, keras.KerasTensor] = {}
-    for times, count in STAGES:
-        x = layers.MaxPooling2D(2)(x) if maps else x
-        x = maps[times] = stage(x, times * width, count, momentum=momentum)
-    return maps
-
-
-def stage(x: keras.KerasTensor, filters: int, count: int, *, momentum: float) -> keras.KerasTensor:
-    """So many convolutions, 3x3 and 1x1 in turn; those of 1x1 have half as many maps."""
-    for number in range(count):
-        narrow = number % 2
-        x = convolution(x, filters // 2 if narrow else filters, 1 if narrow else 3, momentum=momentum)
-    return x
 
 
 def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:

@@ -19,16 +19,13 @@ from typing import TYPE_CHECKING
 import keras
 from keras import layers
 
+from models.parts import darknet
 from models.parts.classifiers import compile_classifier
-from models.parts.convolutions import convolution, residual
 
 if TYPE_CHECKING:
     import keras_tuner
 
     from models.spec import Spec
-
-BLOCKS = (1, 2, 8, 8, 4)
-"""Residual blocks of each stage; a stage has half the height and width of the one before, and twice its maps."""
 
 
 def darknet53(
@@ -36,7 +33,7 @@ def darknet53(
     input_shape: tuple[int, ...] = (256, 256, 3),
     classes: int = 1000,
     width: int = 32,
-    blocks: tuple[int, ...] = BLOCKS,
+    blocks: tuple[int, ...] = darknet.BLOCKS,
     momentum: float = 0.99,
 ) -> keras.Model:
     """The paper's network: exactly 41,645,640 parameters at these defaults, 41,609,928 of them trainable.
@@ -55,34 +52,9 @@ def darknet53(
         raise ValueError(f"`input_shape` must be at least 32x32 to be halved five times. Received: {input_shape}")
     inputs = layers.Input(input_shape, dtype="uint8")
     x = layers.Rescaling(1 / 255)(inputs)
-    x = trunk(x, width=width, blocks=blocks, momentum=momentum)[32]  # (B, 8, 8, 1024)
+    x = darknet.darknet53(x, width=width, blocks=blocks, momentum=momentum)[32]  # (B, 8, 8, 1024)
     x = layers.GlobalAveragePooling2D()(x)  # (B, 1024)
     return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x), name="darknet53")
-
-
-def trunk(
-    x: keras.KerasTensor, *, width: int = 32, blocks: tuple[int, ...] = BLOCKS, momentum: float = 0.99
-) -> dict[int, keras.KerasTensor]:
-    """Fifty-two convolutions on images (B, H, W, C): each stage's last maps, by how many pixels apart their cells are.
-
-    At 2, 4, 8, 16 and 32 pixels they are 2, 4, 8, 16 and 32 times `width`. YOLOv3 takes the last three.
-
-    Args:
-        width, blocks, momentum: as those of `darknet53`.
-    """
-    maps: dict[int, keras.KerasTensor] = {}
-    x = convolution(x, width, 3, momentum=momentum)  # (B, 256, 256, 32)
-    for number, count in enumerate(blocks, start=1):
-        x = maps[2**number] = stage(x, 2**number * width, count, momentum=momentum)
-    return maps
-
-
-def stage(x: keras.KerasTensor, filters: int, count: int, *, momentum: float) -> keras.KerasTensor:
-    """A convolution that halves the maps, and so many residual blocks."""
-    x = convolution(x, filters, 3, strides=2, momentum=momentum)
-    for _ in range(count):
-        x = residual(x, momentum=momentum)
-    return x
 
 
 def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -100,7 +72,7 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         input_shape=spec.input_shape,
         classes=len(spec.classes),
         width=hp.Int("width", 4, 32, step=4, default=4),
-        blocks=tuple(min(count, most) for count in BLOCKS),
+        blocks=tuple(min(count, most) for count in darknet.BLOCKS),
         momentum=hp.Float("momentum", 0.8, 0.99, default=0.9),
     )
     return compile_classifier(model, hp)

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import layers, ops
 
-from models import darknet19
-from models.parts import anchors, cells, matching, suppression
+from models.parts import anchors, cells, darknet, matching, suppression
 from models.parts.augmentation import moved_scenes
 from models.parts.convolutions import convolution
 from models.parts.detectors import HEAD, AnchorHead, compile_detector, detector, moves
@@ -104,7 +103,7 @@ def yolo_v2(
     """
     inputs = layers.Input(input_shape, dtype="uint8")
     x, moved_by = moved_scenes(inputs, **moved)
-    maps = darknet19.trunk(layers.Rescaling(1 / 255)(x), width=width, momentum=momentum)
+    maps = darknet.darknet19(layers.Rescaling(1 / 255)(x), width=width, momentum=momentum)
     x, fine = maps[step], maps[step // 2]  # (B, 13, 13, 1024), (B, 26, 26, 512)
     depth = x.shape[-1]
     for _ in range(2):

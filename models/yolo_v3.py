@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import layers, ops
 
-from models import darknet53
-from models.parts import anchors, cells, matching, suppression
+from models.parts import anchors, cells, darknet, matching, suppression
 from models.parts.augmentation import moved_scenes
 from models.parts.convolutions import convolution
 from models.parts.detectors import HEAD, AnchorHead, compile_detector, detector, moves
@@ -84,7 +83,7 @@ def yolo_v3(
     input_shape: tuple[int, ...] = (416, 416, 3),
     classes: int = 80,
     width: int = 32,
-    blocks: tuple[int, ...] = darknet53.BLOCKS,
+    blocks: tuple[int, ...] = darknet.BLOCKS,
     finest: int = 8,
     momentum: float = 0.99,
     **moved: Any,
@@ -103,7 +102,7 @@ def yolo_v3(
     """
     inputs = layers.Input(input_shape, dtype="uint8")
     x, moved_by = moved_scenes(inputs, **moved)
-    maps = darknet53.trunk(layers.Rescaling(1 / 255)(x), width=width, blocks=blocks, momentum=momentum)
+    maps = darknet.darknet53(layers.Rescaling(1 / 255)(x), width=width, blocks=blocks, momentum=momentum)
     used = [maps[finest * 2**number] for number in range(len(layout.maps))]
     depths = [count * (5 + classes) for count in layout.per_cell]
     branches = pyramid(used, momentum=momentum)
@@ -176,7 +175,7 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         input_shape=spec.input_shape,
         classes=len(spec.classes),
         width=hp.Int("width", 4, 32, step=4, default=8),
-        blocks=tuple(min(count, most) for count in darknet53.BLOCKS),
+        blocks=tuple(min(count, most) for count in darknet.BLOCKS),
         momentum=hp.Float("momentum", 0.8, 0.99, default=0.9),
         **moves(hp),
     )

@@ -94,7 +94,8 @@ def network(name: str) -> keras.Model:
         BadData: if there is none that can be read.
     """
     known = catalogue.load()
-    models.load({**known.bases, **known.recipes}[name].model)  # a file may register classes of its own
+    entry = known.bases[name] if name in known.bases else known.recipe(name)
+    models.load(entry.model)  # a file may register classes of its own
     path = places.trained(name) / "model.keras"
     try:
         return keras.models.load_model(path)

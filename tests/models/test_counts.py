@@ -23,6 +23,8 @@ from models import (
     two_heads,
     vgg16,
 )
+from models.parts import alexnet as layers_of_alexnet
+from models.parts import darknet
 from models.spec import Input, Spec
 from models.views import operations
 from tests.models.examples import build
@@ -113,7 +115,7 @@ def test_alexnet_layer_by_layer() -> None:
         (1000, 4_097_000),
     ]
     assert model.count_params() == 60_965_224
-    maps = alexnet.trunk(layers.Input((227, 227, 3)))
+    maps = layers_of_alexnet.trunk(layers.Input((227, 227, 3)))
     assert {stride: one.shape[1:] for stride, one in maps.items()} == {
         8: (27, 27, 256),
         16: (13, 13, 256),
@@ -149,7 +151,7 @@ def test_local_response_normalisation_by_loops() -> None:
     """Section 3.3, map by map."""
     maps = np.random.default_rng(0).normal(scale=100, size=(2, 3, 4, 7)).astype(np.float32)
     inputs = layers.Input(maps.shape[1:])
-    given = keras.Model(inputs, alexnet.normalised(inputs)).predict(maps, verbose=0)
+    given = keras.Model(inputs, layers_of_alexnet.normalised(inputs)).predict(maps, verbose=0)
     for one in range(7):
         near = maps[..., max(0, one - 2) : one + 3].astype(np.float64)
         wanted = maps[..., one] / (2 + 1e-4 * (near**2).sum(axis=-1)) ** 0.75
@@ -174,7 +176,7 @@ def test_alexnet_of_one_tower_layer_by_layer() -> None:
 @pytest.mark.parametrize(("side", "stride"), [(67, 4), (39, 2), (25, 1)])
 def test_alexnet_says_what_is_too_small(side: int, stride: int) -> None:
     image = layers.Input((side, side, 3))
-    assert alexnet.trunk(image, width=2, stride=stride)[8 * stride].shape[1:3] == (1, 1)
+    assert layers_of_alexnet.trunk(image, width=2, stride=stride)[8 * stride].shape[1:3] == (1, 1)
     with pytest.raises(ValueError, match=rf"{side}x{side}.*stride {stride}.*\({side - 1}, {side}, 3\)"):
         alexnet.alexnet(input_shape=(side - 1, side, 3), stride=stride)
 
@@ -216,7 +218,7 @@ def test_darknet53_layer_by_layer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trunk", "convolutions", "parameters"), [(darknet19.trunk, 18, 19_831_776), (darknet53.trunk, 52, 40_620_640)]
+    ("trunk", "convolutions", "parameters"), [(darknet.darknet19, 18, 19_831_776), (darknet.darknet53, 52, 40_620_640)]
 )
 def test_trunks_of_darknet(trunk: Any, convolutions: int, parameters: int) -> None:
     """At 416x416 YOLO reads 52, 26 and 13 cells."""
