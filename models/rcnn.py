@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from models import alexnet
@@ -54,15 +55,17 @@ def warped(images: Any, regions: Any, *, size: int) -> Any:
         size: height and width of the pictures, S.
 
     Returns:
-        (B, R, S, S, C): bilinear points, 0 outside of the image, where a pixel at the edge reaches half a pixel beyond.
+        (B, R, S, S, C): bilinear points of the images among zeros.
 
     Memory: the answer, and S rows of W pixels for each region.
 
     Source: the paper's appendix A, "warp", with 16 pixels of context in a picture of 227.
     """
-    centres = boxes.centred(regions)
-    around = ops.concatenate([centres[..., :2], centres[..., 2:] / (1 - 2 * CONTEXT)], axis=-1)
-    return roi_align(images, boxes.corners(around), size=size, samples=1)
+    places = boxes.centred(regions)
+    around = boxes.corners(ops.concatenate([places[..., :2], places[..., 2:] / (1 - 2 * CONTEXT)], axis=-1))
+    framed = ops.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]])  # else the map would go on at its edges
+    sides = np.array([*images.shape[1:3]] * 2, dtype=np.float32)
+    return roi_align(framed, (around * sides + 1) / (sides + 2), size=size, samples=1)
 
 
 class Said(NamedTuple):
