@@ -123,10 +123,32 @@ def test_boxes_are_regressed_from_what_is_near_and_back() -> None:
 
 def test_what_is_drawn_of_the_proposals() -> None:
     """Two overlap by a half, of which a quarter of four may be; three are nothing, and fill the rest."""
-    drawn = numbers(head(sampled=4).drawn(TRUTH, PROPOSED))[0]
-    places = [np.flatnonzero((PROPOSED[0] == row).all(axis=1))[0] for row in drawn]
-    assert sorted(place for place in places if place > 1) == [2, 3, 4]
-    assert len(set(places)) == 4
+    layer = head(sampled=4)
+    for _ in range(5):
+        drawn = numbers(layer.drawn(TRUTH, PROPOSED))[0]
+        places = [np.flatnonzero((PROPOSED[0] == row).all(axis=1))[0] for row in drawn]
+        assert sorted(place for place in places if place > 1) == [2, 3, 4]
+        assert len(set(places)) == 4
+    assert numbers(head(sampled=6).drawn(TRUTH, PROPOSED))[0].any(axis=1).sum() == 4  # a quarter of six is one
+
+
+def test_the_loss_is_that_of_all_three() -> None:
+    """Of what is drawn, here all, and of the true boxes; offsets are learnt from what is drawn alone."""
+    layer = head(sampled=6, fraction=1.0)
+    images = np.random.default_rng(0).normal(size=(1, 8, 8, 1)).astype(np.float32)
+    said = layer.read(images, REGIONS)
+    wanted = rcnn.softmax_loss(TRUTH, REGIONS, said.logits) + rcnn.hinge_loss(TRUTH, REGIONS, said.margins)
+    wanted += rcnn.offset_loss(TRUTH, PROPOSED, said.offsets[:, :6])
+    nobody = TRUTH["boxes"] + np.array([[[0], [0], [1]]], np.float32) * [0, 0, 1, 1]  # the last has no label
+    found = layer.loss({**TRUTH, "boxes": nobody.astype(np.float32)}, {"image": images, "proposals": PROPOSED})
+    assert float(numbers(found)) == pytest.approx(float(numbers(wanted)), rel=1e-5)
+
+
+def test_regressors_read_the_last_pooling_and_machines_the_last_dense_layer() -> None:
+    layer = head()
+    assert layer.regressors.kernel.shape == (4 * 4, 4 * 2)
+    assert layer.machines.kernel.shape == (8, 2)
+    assert layer.softmax.kernel.shape == (8, 3)
 
 
 def head(**settings: Any) -> rcnn.Classifiers:
