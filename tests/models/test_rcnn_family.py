@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models import fast_rcnn, faster_rcnn, ssd
+from models import fast_rcnn, faster_rcnn, rcnn, ssd
 from models.parts import anchors, boxes, matching
 from models.parts.second_stage import VARIANCES, Drawn, Regions, region_loss
 from models.spec import Input, Spec
@@ -64,12 +65,17 @@ def hits(found: dict[str, np.ndarray], truth: dict[str, np.ndarray]) -> float:
         (fast_rcnn.fast_rcnn, 134_690_729),
         (faster_rcnn.faster_rcnn_vgg16, 137_078_239),
         (faster_rcnn.faster_rcnn_zf, 59_294_751),
+        (rcnn.rcnn_alexnet, 60_965_224 - 4097 * 1000 + 4097 * 21 + 4097 * 20 + 9217 * 80),
         (ssd.ssd300, 26_285_486),
         (ssd.ssd512, 27_188_676),
     ],
 )
 def test_published_counts(network: Any, parameters: int) -> None:
-    """No weight gets memory in that scope."""
+    """No weight gets memory in that scope.
+
+    R-CNN is AlexNet less its classifier; a softmax and an SVM for each class read 4096 features and a 1, and regressors
+    of four offsets read the 9216 values of the last pooling.
+    """
     with keras.StatelessScope(initialize_variables=False):
         assert network().count_params() == parameters
 
@@ -274,19 +280,27 @@ def learns(model: keras.Model, samples: Any, truth: dict[str, np.ndarray], *, fo
     assert all(np.array_equal(again[name], one) for name, one in found.items())
 
 
-@pytest.mark.parametrize("architecture", ["faster", "fast"])
+BUILT: dict[str, Callable[[], keras.Model]] = {
+    "faster": faster,
+    "fast": lambda: build(fast_rcnn, PROPOSING, **SMALL),
+    "rcnn": lambda: build(rcnn, PROPOSING, units=64, filters=8),
+}
+
+
+@pytest.mark.parametrize("architecture", list(BUILT))
 def test_a_batch_without_boxes_has_a_finite_loss(architecture: str) -> None:
     images, truth = scenes(4)
     truth = {"boxes": np.zeros_like(truth["boxes"]), "labels": np.full_like(truth["labels"], -1)}
     boxed = {"image": images, "proposals": proposed(truth)}
-    model, samples = (faster(), images) if architecture == "faster" else (build(fast_rcnn, PROPOSING, **SMALL), boxed)
+    model, samples = BUILT[architecture](), images if architecture == "faster" else boxed
     model.run_eagerly = True  # sooner than it is compiled
     assert np.isfinite(model.train_on_batch(samples, truth))
     assert all(np.isfinite(numbers(weight)).all() for weight in model.trainable_weights)
 
 
 def test_says_what_it_takes() -> None:
-    with pytest.raises(ValueError, match=r"takes image and proposals\. Received: image"):
-        build(fast_rcnn, SPEC)
+    for architecture in (fast_rcnn, rcnn):
+        with pytest.raises(ValueError, match=r"takes image and proposals\. Received: image"):
+            build(architecture, SPEC)
     with pytest.raises(ValueError, match=r"takes image\. Received: image, proposals"):
         build(faster_rcnn, PROPOSING)
