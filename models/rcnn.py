@@ -29,8 +29,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from models import alexnet
-from models.parts import boxes, losses, matching, suppression
+from models.parts import alexnet, boxes, losses, matching, suppression
 from models.parts.detectors import HEAD, MOST, compile_detector
 from models.parts.regions import roi_align
 from models.parts.second_stage import VARIANCES, RegionDetector, narrow
