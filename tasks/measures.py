@@ -131,6 +131,7 @@ def of_samples(samples: np.ndarray, projection: Projection | None) -> Measured:
         known: dict[str, Callable[[np.ndarray], Measured]] = {
             "image": partial(of_images, projection=projection),
             "words": of_words,
+            "proposals": of_proposals,
         }
         found = known.get(name, of_columns)(values)
         measured |= {f"{name}.{key}": value for key, value in found.items()}
@@ -196,6 +197,19 @@ def of_words(words: np.ndarray) -> Measured:
     }
 
 
+def of_proposals(proposals: np.ndarray) -> Measured:
+    """Of boxes (N, P, 4) that are proposed, rows of zeros where there are fewer: how many, and their mean area."""
+    sizes = areas(proposals)
+    count = (sizes > 0).sum(axis=1)
+    return {"count": count.astype(np.float64), "area": sizes.sum(axis=1) / np.maximum(count, 1)}
+
+
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """The part of the image that each box (..., 4), relative (y1, x1, y2, x2), takes: float64 (...)."""
+    sides = np.asarray(boxes[..., 2:], np.float64) - boxes[..., :2]
+    return np.asarray(sides.prod(axis=-1))
+
+
 def of_columns(values: np.ndarray) -> Measured:
     """Of numbers or categories (N, D): each column as it is."""
     return {str(column): np.asarray(values[:, column], np.float64) for column in range(values.shape[1])}
@@ -217,8 +231,6 @@ def of_answers(given: np.ndarray, spec: Spec) -> Measured:
 def of_boxes(given: np.ndarray, spec: Spec) -> Measured:
     """Of answers of boxes: how many are sure, how sure the first is, how large they are, and how many of each class."""
     sure = given["scores"] >= LIKELY
-    boxes = given["boxes"]
-    areas = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
     each = {
         f"answer.of_{name}": (sure & (given["labels"] == number)).sum(axis=1)
         for number, name in enumerate(spec.classes[:MANY])
@@ -226,7 +238,7 @@ def of_boxes(given: np.ndarray, spec: Spec) -> Measured:
     measured = {
         "answer.objects": sure.sum(axis=1),
         "answer.confidence": given["scores"].max(axis=1, initial=0.0),
-        "answer.area": (areas * sure).sum(axis=1) / np.maximum(sure.sum(axis=1), 1),
+        "answer.area": (areas(given["boxes"]) * sure).sum(axis=1) / np.maximum(sure.sum(axis=1), 1),
         **each,
     }
     return {name: np.asarray(value, np.float64) for name, value in measured.items()}

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from models.spec import Spec
-from tasks import champions, drift, measures, places, prepared, score, watch
+from tasks import champions, drift, measures, places, prepared, records, score, watch
 from tasks.catalogue import Monitoring
 from tasks.errors import BadData, BadRequest
 from tasks.outside import ledger, registry, tracking
@@ -63,8 +63,6 @@ class TestNumbers:
 @pytest.mark.parametrize("kind", list(EXAMPLES))
 def test_of_every_kind_of_sample_something_is_watched(kind: str, tmp_path: Path) -> None:
     example = EXAMPLES[kind]
-    from tasks import records
-
     samples, spec = records.packed(example.samples), example.spec
     given_answers = answers_of(spec, len(samples))
     reference = measures.refer(samples, given_answers, spec, np.ones(len(samples)))
@@ -78,14 +76,50 @@ def test_of_every_kind_of_sample_something_is_watched(kind: str, tmp_path: Path)
 
 
 def answers_of(spec: Spec, count: int) -> np.ndarray:
-    from tasks import records
-
     rng = np.random.default_rng(0)
+    if spec.boxes:
+        corners = np.sort(rng.random((count, spec.boxes, 2, 2), np.float32), axis=2)
+        return records.packed(
+            {
+                "boxes": corners.reshape(count, spec.boxes, 4),
+                "labels": rng.integers(0, len(spec.classes), (count, spec.boxes), np.int32),
+                "scores": -np.sort(-rng.random((count, spec.boxes), np.float32)),
+            }
+        )
     label = rng.dirichlet(np.ones(max(len(spec.classes), 1)), count).astype(np.float32)
     if not spec.number:
         return label
     number = rng.random((count, 1), np.float32)
     return records.packed({"label": label, spec.number.name: number}) if spec.classes else number
+
+
+def test_of_boxes_the_sure_ones_are_watched() -> None:
+    given = {
+        "boxes": np.array([[[0, 0, 0.5, 0.5], [0.5, 0, 1, 0.2], [0, 0, 1, 1]], np.zeros((3, 4))], np.float32),
+        "labels": np.array([[1, 0, 1], [0, 0, 0]], np.int32),
+        "scores": np.array([[0.9, 0.5, 0.49], [0.3, 0, 0]], np.float32),
+    }
+    found = measures.of_boxes(records.packed(given), EXAMPLES["scenes"].spec)
+    wanted = {
+        "answer.objects": [2, 0],
+        "answer.confidence": [0.9, 0.3],
+        "answer.area": [(0.25 + 0.1) / 2, 0],
+        "answer.of_a": [1, 0],
+        "answer.of_b": [1, 0],
+    }
+    assert set(found) == set(wanted)
+    for name, values in wanted.items():
+        assert found[name].tolist() == pytest.approx(values), name
+
+
+def test_of_proposals_their_number_and_area_are_watched() -> None:
+    nothing, quarter, tenth = [0.0] * 4, [0, 0, 0.5, 0.5], [0.5, 0, 1, 0.2]
+    proposals = np.array([[quarter, tenth, nothing], [tenth, nothing, nothing], [nothing] * 3], np.float32)
+    samples = records.packed({"image": np.zeros((3, 4, 4, 1), np.uint8), "proposals": proposals})
+    found = measures.of_samples(samples, None)
+    assert found["proposals.count"].tolist() == [2, 1, 0]
+    assert found["proposals.area"].tolist() == pytest.approx([(0.25 + 0.1) / 2, 0.1, 0])
+    assert {name for name in found if not name.startswith("image.")} == {"proposals.count", "proposals.area"}
 
 
 @pytest.fixture(scope="module")
