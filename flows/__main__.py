@@ -77,6 +77,9 @@ def parser() -> Parser:
     side = verbs.add_parser("study", help="train the recipes of a study and set them side by side")
     side.add_argument("study", help="a study of params.yaml, for example reuters")
     side.set_defaults(verb=study)
+    seen = verbs.add_parser("track", help="follow a detector's boxes through footage, score and register the tracker")
+    seen.add_argument("tracker", help="a tracker of params.yaml, for example sort_bouncing_digits")
+    seen.set_defaults(verb=track)
     asked = verbs.add_parser("serve", help="answer over HTTP as a registered version, until Ctrl-C")
     asked.add_argument("reference", help="<model> or <model>@<alias or version>, for example cnn_digits@champion")
     asked.add_argument("--port", type=whole(1, 65535), default=5001)
@@ -197,6 +200,19 @@ def study(options: argparse.Namespace) -> int:
     from flows import study
 
     return study.study(options.study)
+
+
+def track(options: argparse.Namespace) -> int:
+    """Check what can be checked at once, then run the flow here and say what came of it."""
+    from flows import server, workplace
+
+    workplace.check(options.tracker, workplace.AsItIs())
+    wait_for_server = server.borrow()
+    from flows.track import track as run_here
+
+    wait_for_server()
+    print(given_back(run_here(options.tracker, return_state=True)))
+    return 0
 
 
 def serve(options: argparse.Namespace) -> int:

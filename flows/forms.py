@@ -32,12 +32,20 @@ class Providers:
         return {**handler(core), "enum": providers.names()}
 
 
+class Trackers:
+    """Offers the trackers of params.yaml as they are when the form is made."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(core), "enum": sorted(catalogue.load().trackers)}
+
+
 Collection = Annotated[str, Collections()]
 Provider = Annotated[str, Providers()]
 Keywords = Annotated[dict[str, list[str]], Field(min_length=2, max_length=1000)]
 Wanted = Annotated[int | None, Field(ge=1, le=10_000)]
 Licences = Annotated[list[catalogue.Licence], Field(min_length=1, max_length=len(get_args(catalogue.Licence)))]
 Recipe = Annotated[str, Recipes()]
+Tracker = Annotated[str, Trackers()]
 Epochs = Annotated[int | None, Field(ge=1, le=1000)]
 Trials = Annotated[int | None, Field(ge=0, le=1000)]
 Seed = Annotated[int | None, Field(ge=0, le=2**32 - 1)]

@@ -108,8 +108,10 @@ def reproduce(model: Recipe | None = None, tolerance: Tolerance = TOLERANCE) -> 
 
 
 def with_champions() -> list[str]:
-    from tasks import champions
+    """Models that are trained and have a champion: a tracker is made of one, and not trained itself."""
+    from tasks import catalogue, champions
     from tasks.outside import registry, tracking
 
-    client = tracking.connect()
-    return [model for model in registry.models(client) if champions.champion(client, model) is not None]
+    client, trackers = tracking.connect(), catalogue.load().trackers
+    trained = (model for model in registry.models(client) if model not in trackers)
+    return [model for model in trained if champions.champion(client, model) is not None]

@@ -89,6 +89,16 @@ class Wishes(Changes):
 
 
 @dataclass(frozen=True)
+class AsItIs(Changes):
+    """Of a tracker, of which nothing is changed for one run."""
+
+    BLOCKS, LAST = "trackers", "track"
+
+    def values(self) -> dict[tuple[str, ...], Any]:
+        return {}
+
+
+@dataclass(frozen=True)
 class Workplace:
     """A checkout that a run works in.
 

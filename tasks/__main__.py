@@ -32,6 +32,8 @@ STEPS = {
     "explain": "recipe",
     "study": "study",
     "lesson": "lesson",
+    "track": "tracker",
+    "enrol": "tracker",
     "register": "recipe",
     "promote": "recipe",
 }

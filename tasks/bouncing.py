@@ -32,11 +32,12 @@ class Clip:
     truth: pd.DataFrame
 
 
-def clip(seed: int, *, digits: int = 5, frames: int = 60, side: int = 128) -> Clip:
+def clip(seed: int, *, digits: int = 5, frames: int = 60, side: int = 128, noise: int = 0) -> Clip:
     """A clip of scikit-learn's digits; where they cross, the brighter ink is seen.
 
     Args:
         side: of a frame, pixels.
+        noise: brightness that noise around the ink has less than, at most 255; 0 is none.
 
     Raises:
         BadRequest: if a number is too small.
@@ -48,7 +49,10 @@ def clip(seed: int, *, digits: int = 5, frames: int = 60, side: int = 128) -> Cl
     pictures, labels = drawn(digits, rng)
     sizes = np.array([picture.shape for picture in pictures]).reshape(-1, 2)
     corners = np.rint(flights(sizes, frames, side, rng)).astype(np.int64)  # (T, N, 2)
-    return Clip(composed(pictures, corners, side), truth(corners, sizes, labels, side))
+    shown = composed(pictures, corners, side)
+    if noise:
+        shown = np.maximum(shown, rng.integers(0, noise, shown.shape, dtype=np.uint8))
+    return Clip(shown, truth(corners, sizes, labels, side))
 
 
 def drawn(digits: int, rng: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:

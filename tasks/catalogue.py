@@ -19,6 +19,9 @@ from tasks.errors import BadRequest
 SCRATCH = "scratch"
 """The base of a recipe that starts from random weights."""
 
+GIVEN, TRUTH = "given", "truth"
+"""What a tracker follows that has no detector: the boxes that come with its footage, or the true ones."""
+
 NAME = r"^[a-z0-9][a-z0-9_]{0,62}$"
 
 Name = Annotated[str, Field(pattern=NAME)]
@@ -39,6 +42,7 @@ def plain_file(name: Any) -> Any:
 
 
 FileName = Annotated[str, BeforeValidator(plain_file)]
+Clip = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 
 
 def listed(given: Any) -> Any:
@@ -401,6 +405,104 @@ class Lesson(Entry):
     seed: Seed
 
 
+class Bouncing(Entry):
+    """Clips of handwritten digits that fly, bounce and cross, as `tasks/bouncing.py` makes them.
+
+    Args:
+        clips: how many; the seed of each is one more than that of the one before.
+        digits: in a clip.
+        frames: of a clip.
+        side: height and width of a frame, pixels.
+        noise: brightness that noise around the ink has less than, of 255; 0 is none.
+        seed: of the first clip.
+    """
+
+    clips: Annotated[Whole, Field(ge=1, le=100)]
+    digits: Annotated[Whole, Field(ge=1, le=20)]
+    frames: Annotated[Whole, Field(ge=1, le=1000)]
+    side: Annotated[Whole, Field(ge=64, le=512)]
+    noise: Annotated[Whole, Field(ge=0, le=64)] = 0
+    seed: Seed
+
+
+class Challenge(Entry):
+    """Clips of the MOTChallenge, as `tasks/sources/mot.py` reads them.
+
+    Args:
+        files: the zip archive, with its sha256.
+        clips: names of the clips in it, the folders of their `seqinfo.ini`.
+        licence, origins: as a source has them.
+    """
+
+    files: Annotated[dict[FileName, Digest], Field(min_length=1, max_length=1)]
+    clips: Annotated[list[Clip], Field(min_length=1, max_length=100)]
+    licence: Text
+    origins: Origins
+
+
+class Footage(Entry):
+    """Clips in which every object and its way are known, of one of two kinds."""
+
+    bouncing: Bouncing | None = None
+    mot: Challenge | None = None
+
+    @model_validator(mode="after")
+    def is_of_one_kind(self) -> Self:
+        if (self.bouncing is None) == (self.mot is None):
+            raise ValueError("one of `bouncing` and `mot` is needed, and not both")
+        return self
+
+    @property
+    def classes(self) -> list[str]:
+        """What its objects are, in the order of their numbers."""
+        return [str(digit) for digit in range(10)] if self.bouncing else ["person"]
+
+
+class Sort(Entry):
+    """How boxes become tracks, as `tasks/tracker.py` says it.
+
+    Args:
+        overlap: intersection over union that a box must have with where its track is expected.
+        max_age: frames in a row in which a track may find no box; it ends with one more.
+        min_hits: boxes that a track must find after its first to be told of.
+        score: boxes that the detector is less sure of are left out, in its own unit; left out, none are.
+        longest_gap: frames without a box, at most, that are filled in afterwards.
+    """
+
+    overlap: Annotated[Real, Field(gt=0, le=1)] = 0.3
+    max_age: Annotated[Whole, Field(ge=0, le=1000)] = 1
+    min_hits: Annotated[Whole, Field(ge=0, le=1000)] = 3
+    score: Real | None = None
+    longest_gap: Annotated[Whole, Field(ge=0, le=1000)] = 0
+
+
+class Floor(Entry):
+    """When a tracker's version may become champion.
+
+    Args:
+        metric: score over all clips that decides; greater is better.
+        at_least: floor that it must reach; MOTA is below 0 where more is wrong than there are boxes.
+    """
+
+    metric: Literal["mota", "idf1", "hota"]
+    at_least: Annotated[Real, Field(ge=-10, le=1)]
+
+
+class Tracker(Entry):
+    """A detector whose boxes are followed through footage.
+
+    Args:
+        detector: a recipe of the problem detection; `given` for the boxes that come with the footage, or `truth` for
+            the true ones, of which nothing can be registered.
+        footage: what it is tried on.
+    """
+
+    detector: Name
+    footage: Name
+    sort: Sort = Sort()
+    gate: Floor
+
+
 class Catalogue(Entry):
     sources: dict[Name, Source]
     collections: dict[Name, Collection] = {}
@@ -409,6 +511,8 @@ class Catalogue(Entry):
     recipes: dict[Name, Recipe]
     studies: dict[Name, Study] = {}
     lessons: dict[Name, Lesson] = {}
+    footage: dict[Name, Footage] = {}
+    trackers: dict[Name, Tracker] = {}
 
     @model_validator(mode="after")
     def names_lead_somewhere(self) -> Self:
@@ -428,6 +532,32 @@ class Catalogue(Entry):
             if name in (SCRATCH, *self.recipes):
                 raise ValueError(f"`bases` must have names that no recipe has. Received: {name!r}")
         return self
+
+    @model_validator(mode="after")
+    def trackers_find_their_objects(self) -> Self:
+        for name in self.trackers.keys() & self.recipes.keys():
+            raise ValueError(f"`trackers` must have names that no recipe has. Received: {name!r}")
+        for name in {GIVEN, TRUTH} & {*self.recipes, *self.bases}:
+            raise ValueError(f"`recipes` and `bases` must not be called as a tracker's boxes are. Received: {name!r}")
+        detectors = [name for name, one in self.recipes.items() if self.datasets[one.dataset].problem == "detection"]
+        for name, tracker in self.trackers.items():
+            known(tracker.footage, self.footage, f"trackers.{name}.footage")
+            known(tracker.detector, [GIVEN, TRUTH, *detectors], f"trackers.{name}.detector")
+            self.check_sight(name, tracker)
+        return self
+
+    def check_sight(self, name: str, tracker: Tracker) -> None:
+        """Raise ValueError if the footage has not what the tracker's boxes are to come from."""
+        footage = self.footage[tracker.footage]
+        if tracker.detector == GIVEN and not footage.mot:
+            raise ValueError(f"`trackers.{name}.footage` must come with boxes. Received: {tracker.footage!r}")
+        if tracker.detector not in (GIVEN, TRUTH):
+            classes = self.datasets[self.recipes[tracker.detector].dataset].classes
+            if classes != footage.classes:
+                raise ValueError(
+                    f"`trackers.{name}.detector` must know the classes of {tracker.footage}, "
+                    f"{', '.join(footage.classes)}. Received: {', '.join(classes or [])[:80]}"
+                )
 
     def source(self, name: str) -> Source:
         return pick(name, self.sources, "source")
@@ -449,6 +579,9 @@ class Catalogue(Entry):
 
     def lesson(self, name: str) -> Lesson:
         return pick(name, self.lessons, "lesson")
+
+    def tracker(self, name: str) -> Tracker:
+        return pick(name, self.trackers, "tracker")
 
 
 def known(name: str, names: Any, where: str) -> None:
@@ -522,6 +655,14 @@ def is_union_branch(part: str) -> bool:
     return bool(re.fullmatch(r"int|float|str|bool|\[key\]|(constrained|literal|function|lax|nullable).*", part))
 
 
+def inner(section: str) -> dict[str, Any]:
+    """By key, the blocks that an entry of a section has."""
+    if section == "trackers":
+        return {"sort": Sort, "gate": Floor}
+    recipes = {"search": Search, "train": Training, "gate": Gate}
+    return {**recipes, "origins": Origins, "words": Words, "bouncing": Bouncing, "mot": Challenge}
+
+
 def siblings(detail: ErrorDetails) -> list[str]:
     """The keys that would have been right at the place of an unknown one."""
     places_by_depth = {
@@ -534,6 +675,8 @@ def siblings(detail: ErrorDetails) -> list[str]:
             "recipes": Recipe,
             "studies": Study,
             "lessons": Lesson,
+            "footage": Footage,
+            "trackers": Tracker,
         },
     }
     parts = [str(part) for part in detail["loc"]]
@@ -541,5 +684,5 @@ def siblings(detail: ErrorDetails) -> list[str]:
     if isinstance(entry, dict):
         entry = entry.get(parts[0])
     if len(parts) == 4:
-        entry = {"search": Search, "train": Training, "gate": Gate, "origins": Origins, "words": Words}.get(parts[2])
+        entry = inner(parts[0]).get(parts[2])
     return list(entry.model_fields) if entry else []

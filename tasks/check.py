@@ -11,6 +11,8 @@ from tasks.errors import BadRequest, MiarError
 from tasks.evaluate import check_gate
 from tasks.outside import providers
 
+COUNTED = ("sources", "collections", "datasets", "recipes", "lessons", "trackers")
+
 
 def check() -> None:
     """Read params.yaml, import every lesson, and build every recipe's network with the values that it fixes.
@@ -27,7 +29,7 @@ def check() -> None:
             check_recipe(recipe, known.dataset(recipe.dataset))
         except MiarError as error:
             raise BadRequest(f"recipes.{name}: {error}") from error
-    counts = {kind: len(getattr(known, kind)) for kind in ("sources", "collections", "datasets", "recipes", "lessons")}
+    counts = {kind: len(getattr(known, kind)) for kind in COUNTED}
     print(", ".join(f"{count} {kind}" for kind, count in counts.items()) + " are sound")
 
 

@@ -104,7 +104,8 @@ def one(client: Any, model: str, number: int, exam: np.ndarray | None, folder: P
 
 def sound(client: Any, model: str, number: int, exam: np.ndarray | None, folder: Path) -> Examined:
     path = registry.fetch(client, model, number)
-    network, served = registry.read(path), registry.served(path)
+    network = registry.read(path) if registry.is_network(path) else None
+    served = registry.served(path)
     recorded = registry.recorded(client, model, number)
     distance, trouble = repeat(network, served, recorded)
     file = ""
@@ -126,13 +127,15 @@ def repeat(network: Any, served: Any, recorded: dict[str, np.ndarray]) -> tuple[
     """How far its answers are from the recorded ones, and what is wrong with it if anything is.
 
     Args:
-        network: the Keras model.
+        network: the Keras model; None of what is none, such as a tracker.
         served: the same as users ask it.
     """
-    if not all(np.isfinite(weight).all() for weight in network.get_weights()):
+    if network is not None and not all(np.isfinite(weight).all() for weight in network.get_weights()):
         return float("nan"), "its weights hold NaN or infinity"
     samples, wanted = recorded["samples"], recorded["answers"]
-    ways = {"it": records.ask(network, samples), "what it serves": answers(served, samples)}
+    ways = {"what it serves": answers(served, samples)}
+    if network is not None:
+        ways["it"] = records.ask(network, samples)
     for name, given in ways.items():
         if (given.dtype, given.shape) != (wanted.dtype, wanted.shape):
             return float("nan"), f"{name} answers in the shape {shape(given)}, recorded is {shape(wanted)}"

@@ -203,8 +203,8 @@ def sheet(images: np.ndarray, captions: list[str], title: str, columns: int = 8)
 
 
 def data_address(picture: Path) -> str:
-    """The PNG file `picture` as a `data:` address, which needs no server."""
-    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
+    """The PNG or GIF file `picture` as a `data:` address, which needs no server."""
+    return f"data:image/{picture.suffix[1:]};base64," + base64.b64encode(picture.read_bytes()).decode()
 
 
 STYLE = """
@@ -235,5 +235,5 @@ def escaped(text: str) -> str:
 
 
 def picture(file: Path, caption: str) -> str:
-    """A PNG file as a part of a page."""
+    """A PNG or GIF file as a part of a page."""
     return f'<h2>{html.escape(caption)}</h2><img src="{data_address(file)}" alt="{html.escape(caption)}">'

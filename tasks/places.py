@@ -97,6 +97,14 @@ def lesson(name: str) -> Path:
     return DATA / "lessons" / name
 
 
+def tracked(tracker: str) -> Path:
+    return DATA / "tracked" / tracker
+
+
+def enrolled(tracker: str) -> Path:
+    return DATA / "enrolled" / tracker
+
+
 def registered(recipe: str) -> Path:
     return DATA / "registered" / recipe
 

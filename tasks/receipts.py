@@ -178,6 +178,18 @@ class Taught(Receipt):
     tables: list[str]
 
 
+class Tracked(Receipt):
+    """`footage` is the digest of the clips and what is true of them; `detector` that of the weights that found the
+    boxes, empty without any; `frames_per_second` says of each part how fast it was."""
+
+    step = "track"
+    scores: dict[str, float]
+    footage: str
+    detector: str
+    clips: dict[str, int]
+    frames_per_second: dict[str, float]
+
+
 class Registered(Receipt):
     step = "register"
     command = ".venv/bin/python -m tasks register {name}"
@@ -203,6 +215,17 @@ class Promoted(Receipt):
     champion_score: float | None
     previous: int | None
     found: str | None
+
+
+class Enrolled(Receipt):
+    """A registered tracker: `detector` is the version of its detector's model, `decision` champion or challenger."""
+
+    step = "enrol"
+    command = "./miar track {name}"
+    version: int
+    new: bool
+    detector: int
+    decision: str
 
 
 class Studied(Receipt):

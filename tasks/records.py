@@ -51,7 +51,7 @@ def apart(given: np.ndarray, wanted: np.ndarray) -> float:
     NaN is as far from NaN as nothing, and from any number as NaN.
     """
     names = wanted.dtype.names or ("",)
-    return max(float(np.max(distances(part(given, name), part(wanted, name)))) for name in names)
+    return max(float(np.max(distances(part(given, name), part(wanted, name)), initial=0)) for name in names)
 
 
 def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 A Kalman filter for each track predicts where its object is in the next frame, and the Hungarian method gives the
 detections there to the tracks that they overlap most. Any detector fits: it is asked for boxes, frame by frame.
+
+This file is stored with every registered tracker, which works where the project is not: it imports nothing of it.
 """
 
 from __future__ import annotations
@@ -14,13 +16,12 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from tasks.errors import BadData, BadRequest
-from tasks.problems.boxes.average_precision import overlaps
-
 BOX = ["y1", "x1", "y2", "x2"]
 """The corners of a box, in their order."""
 
 COLUMNS = ["frame", "track", *BOX, "score", "label"]
+TOLD = ["frame", "id", "label", "score", *BOX]
+"""Of tracks, for this file's functions and for whoever asked for them."""
 
 TRANSITION = np.eye(7) + np.eye(7, k=4)
 """Middle and area move by their speeds in a frame; the ratio stays."""
@@ -46,6 +47,11 @@ TRACK = np.dtype(
 )
 DETECTION = np.dtype([("label", "i4"), ("score", "f8"), ("box", "f8", (4,))])
 FOUND = np.dtype([("track", "i8"), ("boxes", "f4", (4,)), ("labels", "i4"), ("scores", "f4")])
+
+
+class WrongDetections(ValueError):
+    """Detections that no tracker can use; says which, what must hold and what came."""
+
 
 Detections = Mapping[str, np.ndarray] | np.void
 """What a detector finds in one frame: `boxes` (N, 4) relative, `labels` (N,), -1 for none, and `scores` (N,)."""
@@ -75,7 +81,7 @@ class Settings:
         """Check every setting.
 
         Raises:
-            BadRequest: names the one that is wrong.
+            ValueError: names the one that is wrong.
         """
         rules = {
             "height": (self.height >= 1, "at least 1"),
@@ -87,7 +93,7 @@ class Settings:
         }
         for name, (holds, rule) in rules.items():
             if not holds:
-                raise BadRequest(f"`{name}` must be {rule}. Received: {name}={getattr(self, name)}")
+                raise ValueError(f"`{name}` must be {rule}. Received: {name}={getattr(self, name)}")
 
 
 def track(frames: Iterable[Detections], settings: Settings) -> pd.DataFrame:
@@ -132,8 +138,8 @@ class Tracker:
             labels: (N,) whole numbers.
 
         Raises:
-            BadData: if shapes do not fit, numbers are not finite, corners are swapped or not relative; no frame has
-                passed then.
+            WrongDetections: if shapes do not fit, numbers are not finite, corners are swapped or not relative; no
+                frame has passed then.
         """
         found = detections(boxes, scores, labels, self.settings)
         tracks = predicted(self.tracks)
@@ -172,21 +178,21 @@ def check_shapes(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> N
     """As many boxes, scores and labels, which are whole numbers.
 
     Raises:
-        BadData: what came instead.
+        WrongDetections: what came instead.
     """
     count = len(labels) if labels.ndim == 1 else -1
     if scores.shape != (count,) or (boxes.shape != (count, 4) and (count or boxes.size)):
         shapes = f"{boxes.shape}, {scores.shape}, {labels.shape}"
-        raise BadData(f"boxes, scores and labels must be (N, 4), (N,) and (N,). Received: {shapes}")
+        raise WrongDetections(f"boxes, scores and labels must be (N, 4), (N,) and (N,). Received: {shapes}")
     if count and labels.dtype.kind not in "iu":
-        raise BadData(f"labels must be whole numbers. Received: {labels.dtype}")
+        raise WrongDetections(f"labels must be whole numbers. Received: {labels.dtype}")
 
 
 def check_corners(boxes: np.ndarray, scores: np.ndarray) -> None:
     """Finite scores, and boxes that are none but relative.
 
     Raises:
-        BadData: names the first detection that is wrong, counted without those of label -1.
+        WrongDetections: names the first detection that is wrong, counted without those of label -1.
     """
     finite = np.isfinite(boxes).all(axis=1) & np.isfinite(scores)
     rules = {
@@ -198,7 +204,7 @@ def check_corners(boxes: np.ndarray, scores: np.ndarray) -> None:
         if wrong.any():
             row = int(wrong.argmax())
             received = ", ".join(f"{name}={value:.6g}" for name, value in zip(BOX, boxes[row], strict=True))
-            raise BadData(f"detection {row} {rule}. Received: {received}, score={scores[row]:.6g}")
+            raise WrongDetections(f"detection {row} {rule}. Received: {received}, score={scores[row]:.6g}")
 
 
 def predicted(tracks: np.ndarray) -> np.ndarray:
@@ -261,6 +267,16 @@ def matched(tracks: np.ndarray, found: np.ndarray, least: float) -> tuple[np.nda
     return rows[kept], columns[kept]
 
 
+def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes (R, 4) and (M, 4): (R, M); 0 where neither has an area."""
+    low = np.maximum(first[:, np.newaxis, :2], second[:, :2])
+    high = np.minimum(first[:, np.newaxis, 2:], second[:, 2:])
+    both = np.maximum(high - low, 0).prod(axis=2)
+    areas = ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second))
+    union = np.add.outer(*areas) - both
+    return np.asarray(np.divide(both, union, out=np.zeros_like(both), where=union > 0))
+
+
 def measured(boxes: np.ndarray) -> np.ndarray:
     """Middle x and y, area, and width by height, of corners: (N, 4)."""
     y1, x1, y2, x2 = boxes.T
@@ -296,3 +312,9 @@ def filled(tracks: pd.DataFrame, longest: int) -> pd.DataFrame:
     full = rows.iloc[start].assign(frame=rows["frame"].to_numpy()[start] + step)
     full[[*BOX, "score"]] = values[start] * (1 - weight) + values[after] * weight
     return full.sort_values(["frame", "track"], ignore_index=True)
+
+
+def told(tracks: pd.DataFrame) -> pd.DataFrame:
+    """Tracks as TOLD has it, for whoever asked: `id` is the track's number."""
+    kinds = {"id": np.int64, "label": np.int64, "score": np.float64}
+    return tracks.rename(columns={"track": "id"})[TOLD].astype(kinds).reset_index(drop=True)

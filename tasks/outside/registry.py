@@ -246,6 +246,11 @@ def signature(path: Path) -> str:
     return str(mlflow.models.Model.load(str(path)).signature)
 
 
+def is_network(path: Path) -> bool:
+    """Whether a stored version has the Keras model that it serves with it."""
+    return "tensorflow" in mlflow.models.Model.load(str(path)).flavors
+
+
 def read(path: Path) -> Any:
     """The Keras model in a folder."""
     import mlflow.tensorflow

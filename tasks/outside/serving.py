@@ -63,7 +63,7 @@ def save_model(
 def stand_alone(model: Model) -> None:
     """Take the paths of this machine out of a pyfunc; MLflow looks beside MLmodel anyway."""
     flavour = model.flavors["python_function"]
-    flavour["model_code_path"] = Path(served.__file__).name
+    flavour["model_code_path"] = Path(flavour["model_code_path"]).name
     for artifact in flavour["artifacts"].values():
         artifact["uri"] = artifact["path"]
 

@@ -257,6 +257,35 @@ def log_network(network: Any, samples: np.ndarray, scores: Mapping[str, float], 
     return str(info.model_id)
 
 
+def log_tracker(detector: Path, settings: Mapping[str, Any], example: np.ndarray, requirements: list[str]) -> str:
+    """Store a tracker in the active run; returns its model id.
+
+    Args:
+        detector: folder of the version whose network finds the boxes.
+        settings: as `following.save_model` has them.
+        example: frames, uint8 (T, H, W, C).
+        requirements: what a reader needs installed.
+    """
+    from mlflow.types import Schema, TensorSpec
+
+    from tasks.outside import following
+
+    inputs = Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))])
+    signature = mlflow.models.ModelSignature(inputs, following.answers())
+    with quiet():
+        info = mlflow.models.Model.log(
+            None,
+            following,
+            name="model",
+            detector=detector,
+            settings=settings,
+            example=example[:2],
+            signature=signature,
+            requirements=requirements,
+        )
+    return str(info.model_id)
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Let MLflow say nothing in the block but what has gone wrong: it tries the example, and tells of it."""

@@ -75,6 +75,19 @@ def read(archive: contents.Archive, folder: str) -> Sequence:
     return Sequence(info, truth, found)
 
 
+def folder(archive: contents.Archive, clip: str) -> str:
+    """Where in an archive the clip of that name lies, which may be packed below any folder.
+
+    Raises:
+        BadData: if it is not there once.
+    """
+    ends = (clip, "seqinfo.ini")
+    found = [path.parent for path in map(PurePosixPath, archive.namelist()) if path.parts[-2:] == ends]
+    if len(found) != 1:
+        raise BadData(f"the archive must hold one `{'/'.join(ends)}`. Received: {len(found)}")
+    return str(found[0])
+
+
 def frames(archive: contents.Archive, folder: str, info: Info) -> Iterator[np.ndarray]:
     """The clip's pictures in order, one at a time: uint8 (H, W, 3)."""
     for index in range(info.frames):

@@ -117,6 +117,8 @@ def make_small(params: Path) -> None:
     recipe["gate"] |= {"at_least": 0.2, "margin": 1.0}
     content["recipes"] = {RECIPE: recipe, "mlp_digits": content["recipes"]["mlp_digits"]}
     content["studies"] = {}  # of recipes that are no longer there
+    content["trackers"] = {"sort_bouncing_truth": content["trackers"]["sort_bouncing_truth"]}
+    content["footage"]["bouncing_digits"]["bouncing"] |= {"clips": 1, "frames": 10}
     params.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 

@@ -54,6 +54,10 @@ def test_collections_and_providers_are_chosen_from_a_list() -> None:
     assert "bing" not in provider["enum"]
 
 
+def test_trackers_are_chosen_from_a_list() -> None:
+    assert schema("track")["properties"]["tracker"]["enum"] == sorted(catalogue.load().trackers)
+
+
 @pytest.mark.parametrize(("name", "field"), [("retrain", "recipe"), ("promote", "model"), ("rollback", "model")])
 def test_recipes_are_chosen_from_a_list(name: str, field: str) -> None:
     assert schema(name)["properties"][field]["enum"] == sorted(catalogue.load().recipes)

@@ -64,6 +64,15 @@ def test_digits_fly_straight_and_bounce(seed: int) -> None:
     assert turns.mean() < 0.1
 
 
+def test_noise_is_fainter_than_asked_and_hides_no_ink() -> None:
+    """The same digits fly, whatever is around them."""
+    plain, noisy = bouncing.clip(3, frames=5), bouncing.clip(3, frames=5, noise=60)
+    assert noisy.truth.equals(plain.truth)
+    bright = plain.frames >= 60
+    assert (noisy.frames[bright] == plain.frames[bright]).all()
+    assert 50 < noisy.frames[~bright].max() < 60
+
+
 def test_crossing_digits_show_the_brighter() -> None:
     pictures = [np.full((2, 2), 200, np.uint8), np.full((2, 2), 90, np.uint8)]
     frames = bouncing.composed(pictures, np.array([[[1, 1], [0, 0]]]), 4)

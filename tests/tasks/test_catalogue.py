@@ -76,6 +76,28 @@ def test_the_projects_own_is_sound() -> None:
             "    proposals: 64\n    numbers: {x: [0, 1]}",
             r"`proposals` must have an `image` of 1 or 3 channels. Received: image None",
         ),
+        (
+            "detector: ssd_digit_scenes",
+            "detector: cnn_digits",
+            r"`trackers.sort_bouncing_digits.detector` must be one of",
+        ),
+        (
+            "detector: truth\n    footage: bouncing_digits",
+            "detector: given\n    footage: bouncing_digits",
+            r"with boxes",
+        ),
+        ("footage: bouncing_digits", "footage: tud", r"must know the classes of tud, person\. Received: 0, 1, 2"),
+        ("footage: tud", "footage: campus", r"`trackers.sort_tud.footage` must be one of bouncing_digits, tud"),
+        ("max_age: 5", "max_aeg: 5", r"`trackers.sort_bouncing_digits.sort.max_aeg` is not a known key.*'max_age'"),
+        ("score: 0.5,", "score: .inf,", r"`trackers.sort_bouncing_digits.sort.score`: .*finite"),
+        ("metric: mota", "metric: motp", r"`trackers.sort_bouncing_digits.gate.metric`: .*'mota', 'idf1' or 'hota'"),
+        ("digits: 3, frames: 60", "digits: 0, frames: 60", r"`footage.bouncing_digits.bouncing.digits`: .*equal to 1"),
+        (
+            "    mot:\n",
+            "    bouncing: {clips: 1, digits: 1, frames: 1, side: 64, seed: 0}\n    mot:\n",
+            r"and not both",
+        ),
+        ("  sort_tud:", "  cnn_digits:", r"`trackers` must have names that no recipe has. Received: 'cnn_digits'"),
     ],
 )
 def test_says_what_is_wrong_in_one_line(old: str, new: str, words: str, tmp_path: Path) -> None:

@@ -68,11 +68,13 @@ def stages() -> Iterator[tuple[str, str, list[str], list[str]]]:
     """Every stage of every name: step, name, modules that it starts from, declared deps."""
     raw = yaml.safe_load(places.PARAMS.read_text(encoding="utf-8"))
     kinds = {"ingest": "sources", "validate": "datasets", "prepare": "datasets", "base": "bases", "lesson": "lessons"}
-    kinds |= {"search": "collections", "collect": "collections"}
+    kinds |= {"search": "collections", "collect": "collections", "track": "trackers"}
     rooms = {"ingest": "sources", "base": "bases", "lesson": "lessons"}
     for step, stage in DECLARED.items():
         for name, item in raw[kinds.get(step, "recipes")].items():
             chosen = [f"models/{item['model']}.py"] if "model" in item else []
+            if item.get("detector") in raw["recipes"]:
+                chosen.append(f"models/{raw['recipes'][item['detector']]['model']}.py")
             if step in rooms:
                 chosen.append(f"tasks/{rooms[step]}/{item.get('reader', name)}.py")
             if step == "search":
@@ -113,5 +115,5 @@ def test_the_closure_sees_an_import_inside_a_function(tmp_path: Path) -> None:
 
 def test_every_name_of_the_catalogue_has_its_stages() -> None:
     known = catalogue.load()
-    each = {"sources": 1, "collections": 2, "datasets": 2, "bases": 1, "recipes": 4, "lessons": 1}
+    each = {"sources": 1, "collections": 2, "datasets": 2, "bases": 1, "recipes": 4, "lessons": 1, "trackers": 1}
     assert len(list(stages())) == sum(times * len(getattr(known, kind)) for kind, times in each.items())

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks import tracker
-from tasks.errors import BadData, BadRequest
 from tasks.problems.boxes import average_precision
-from tasks.tracker import BOX, Settings, Tracker
+from tasks.tracker import BOX, Settings, Tracker, WrongDetections
 
 SQUARE = Settings(height=100, width=100)
 EVERY = Settings(height=100, width=100, min_hits=0)
@@ -312,7 +311,7 @@ def test_bad_boxes_are_named_and_no_frame_passes(box: tuple[float, ...], rule: s
     sound = Tracker(SQUARE)
     sound.update(*boxes_of(HERE))
     before = sound.tracks.copy()
-    with pytest.raises(BadData, match=rule):
+    with pytest.raises(WrongDetections, match=rule):
         sound.update(*boxes_of(HERE, box))
     assert sound.frames == 1
     assert sound.tracks.tobytes() == before.tobytes()
@@ -321,11 +320,11 @@ def test_bad_boxes_are_named_and_no_frame_passes(box: tuple[float, ...], rule: s
 def test_bad_shapes_are_told() -> None:
     sound, (boxes, scores, labels) = Tracker(SQUARE), boxes_of(HERE, HERE)
     for wrong in ((boxes[:1], scores, labels), (boxes, scores[:1], labels), (boxes.T, scores, labels)):
-        with pytest.raises(BadData, match=r"must be \(N, 4\), \(N,\) and \(N,\)\. Received: "):
+        with pytest.raises(WrongDetections, match=r"must be \(N, 4\), \(N,\) and \(N,\)\. Received: "):
             sound.update(*wrong)
-    with pytest.raises(BadData, match=r"whole numbers\. Received: float64"):
+    with pytest.raises(WrongDetections, match=r"whole numbers\. Received: float64"):
         sound.update(boxes, scores, labels.astype(float))
-    with pytest.raises(BadData, match=r"finite corners and score.*score=nan"):
+    with pytest.raises(WrongDetections, match=r"finite corners and score.*score=nan"):
         sound.update(boxes, scores * np.nan, labels)
 
 
@@ -334,7 +333,7 @@ def test_bad_shapes_are_told() -> None:
     [("height", 0), ("width", -1), ("overlap", 0), ("overlap", 1.1), ("max_age", -1), ("min_hits", -1)],
 )
 def test_bad_settings_are_named(name: str, value: float) -> None:
-    with pytest.raises(BadRequest, match=rf"`{name}` must be .*\. Received: {name}={value}"):
+    with pytest.raises(ValueError, match=rf"`{name}` must be .*\. Received: {name}={value}"):
         Settings(**{"height": 10, "width": 10, name: value})  # type: ignore[arg-type]
 
 
@@ -349,3 +348,15 @@ def test_gaps_are_filled_by_hand() -> None:
     assert full.iloc[2].tolist() == pytest.approx([1, 0, 0.1, 0.2, 0.3, 0.4, 0.75, 7])
     pd.testing.assert_frame_equal(full.drop(index=2).reset_index(drop=True), tracks, check_dtype=False)
     assert len(tracker.filled(tracks, 2)) == 7
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_overlaps_are_those_of_average_precision(seed: int) -> None:
+    """The tracker has them of its own, since it is stored where the project is not."""
+    rng = np.random.default_rng(seed)
+    low = rng.uniform(0, 1, (9, 2))
+    boxes = np.concatenate([low, low + rng.uniform(0, 1, (9, 2)) * (rng.random((9, 1)) < 0.9)], axis=1)
+    np.testing.assert_array_equal(
+        tracker.overlaps(boxes[:4], boxes[4:]), average_precision.overlaps(boxes[:4], boxes[4:])
+    )
