@@ -143,7 +143,7 @@ def test_where_images_come_alone_their_proposals_are_found(tmp_path: Path) -> No
 def test_a_file_of_images_is_answered_as_one_with_their_proposals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    move(tmp_path, monkeypatch)
+    monkeypatch.setattr(places, "scored", lambda model: tmp_path / model)
     network, _ = build("fast_rcnn", PROPOSING.spec)
     samples, spec = records.packed(PROPOSING.samples), PROPOSING.spec
     reference = measures.refer(samples, answers_of(spec, len(samples)), spec, np.ones(len(samples)))
