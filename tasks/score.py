@@ -64,7 +64,8 @@ def score(model: str, path: Path, *, alias: str = registry.CHAMPION) -> Scored:
     not answered twice by the same version.
 
     Args:
-        path: `.npy` of samples as data/prepared/<dataset>/test_samples.npy has them, or `.npz` of `samples` and `ids`.
+        path: `.npy` of samples as data/prepared/<dataset>/test_samples.npy has them, or `.npz` of `samples` and `ids`;
+            where a sample is an image and its proposals, images are enough.
         alias: an alias or a version number.
 
     Raises:
@@ -78,6 +79,7 @@ def score(model: str, path: Path, *, alias: str = registry.CHAMPION) -> Scored:
     for kept in sorted(folder.glob(f"*-{digest[:12]}-v{number}.parquet")):
         return Scored(name, number, len(samples), str(kept), new=False)
     known = known_of(name, number)
+    samples = completed(samples, known.spec, path)
     check(samples, known.spec, path)
     given = answers(registry.served(files), samples)
     now = datetime.now(UTC)
@@ -113,6 +115,22 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
 def numbered(digest: str, count: int) -> np.ndarray:
     """Ids for samples that have none: the file's digest and the row."""
     return np.array([f"{digest[:12]}-{row}" for row in range(count)])
+
+
+def completed(samples: np.ndarray, spec: Spec, path: Path) -> np.ndarray:
+    """The samples, with proposals found as the step prepare finds them where the file has images alone.
+
+    Raises:
+        BadData: if they are no images as the version takes.
+    """
+    if set(spec.inputs) != {"image", "proposals"} or set(samples.dtype.names or ("image",)) != {"image"}:
+        return samples
+    images = records.part(samples, "image")
+    check_input(images, "image", spec.inputs["image"], path)
+    from tasks import proposals  # imports scikit-image, which no other version needs
+
+    most = spec.inputs["proposals"].shape[0]
+    return records.packed({"image": images, "proposals": proposals.of_images(images, most=most)})
 
 
 def check(samples: np.ndarray, spec: Spec, path: Path) -> None:

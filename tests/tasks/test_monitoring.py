@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from models.spec import Spec
-from tasks import champions, drift, measures, places, prepared, records, score, watch
+from tasks import champions, drift, history, measures, places, prepared, proposals, records, score, watch
 from tasks.catalogue import Monitoring
 from tasks.errors import BadData, BadRequest
 from tasks.outside import ledger, registry, tracking
 from tasks.receipts import digest_file
-from tests.models.examples import EXAMPLES
+from tests.models.examples import EXAMPLES, build
 from tests.tasks.conftest import Bench, move
 from tests.tasks.test_lifecycle import NAME, champion, trained
 
@@ -120,6 +120,45 @@ def test_of_proposals_their_number_and_area_are_watched() -> None:
     assert found["proposals.count"].tolist() == [2, 1, 0]
     assert found["proposals.area"].tolist() == pytest.approx([(0.25 + 0.1) / 2, 0.1, 0])
     assert {name for name in found if not name.startswith("image.")} == {"proposals.count", "proposals.area"}
+
+
+PROPOSING = EXAMPLES["scenes and proposals"]
+
+
+def test_where_images_come_alone_their_proposals_are_found(tmp_path: Path) -> None:
+    samples = records.packed(PROPOSING.samples)
+    images, path = samples["image"][:3], tmp_path / "batch.npy"
+    wanted = proposals.of_images(images, most=16)
+    for alone in (images, records.packed({"image": images})):
+        found = score.completed(alone, PROPOSING.spec, path)
+        score.check(found, PROPOSING.spec, path)
+        np.testing.assert_array_equal(found["image"], images)
+        np.testing.assert_array_equal(found["proposals"], wanted)
+    assert score.completed(samples, PROPOSING.spec, path) is samples
+    assert score.completed(images, EXAMPLES["scenes"].spec, path) is images
+    with pytest.raises(BadData, match=r"input image must be uint8 \(N, 64, 64, 1\)\. Received: uint8 \(3, 7,"):
+        score.completed(images[:, :7], PROPOSING.spec, path)
+
+
+def test_a_file_of_images_is_answered_as_one_with_their_proposals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "scored", lambda model: tmp_path / model)
+    network, _ = build("fast_rcnn", PROPOSING.spec)
+    samples, spec = records.packed(PROPOSING.samples), PROPOSING.spec
+    reference = measures.refer(samples, answers_of(spec, len(samples)), spec, np.ones(len(samples)))
+    monkeypatch.setattr(history, "files_of", lambda _: ("fast_rcnn", 1, tmp_path))
+    monkeypatch.setattr(registry, "served", lambda _: network)
+    monkeypatch.setattr(score, "known_of", lambda *_: score.Known(spec, "detection", reference))
+    images = samples["image"][:4]
+    whole = records.packed({"image": images, "proposals": proposals.of_images(images, most=16)})
+    one, other = (
+        pd.read_parquet(score.score("fast_rcnn", file_of(some, tmp_path / f"{number}.npy")).file)
+        for number, some in enumerate((images, whole))
+    )
+    same = [score.OBJECTS, *(name for name in one if name.startswith(score.WATCHED))]
+    pd.testing.assert_frame_equal(one[same], other[same])
+    assert one["x.proposals.count"].min() >= 1
 
 
 @pytest.fixture(scope="module")
