@@ -116,10 +116,13 @@ class Words(Entry):
 class Dataset(Entry):
     """A source cut and encoded for a problem.
 
-    A sample has one input or several: an image, numbers, categories, words.
+    A sample has one input or several: an image, proposals, numbers, categories, words.
 
     Args:
         image: height, width and channels of every sample's image.
+        proposals: boxes that may hold something, found in the image without learning (tasks/proposals.py): most of
+            them that an image comes with. They are an input besides it; 0 for none. Of digit scenes of 128 x 128
+            pixels, 32 have 95 % of the digits, 64 have 99 %.
         numbers: by column, the lowest and highest that a number may be.
         categories: by column, the texts that it may be.
         words: how the column `text` becomes numbers.
@@ -138,6 +141,7 @@ class Dataset(Entry):
     source: Name
     problem: Literal["classification", "detection", "joint", "regression"]
     image: Image | None = None
+    proposals: Annotated[Whole, Field(ge=0, le=2000)] = 0
     numbers: dict[Column, Limits] = {}
     categories: dict[Column, Annotated[list[Text], Field(min_length=1)]] = {}
     words: Words | None = None
@@ -166,6 +170,12 @@ class Dataset(Entry):
             raise ValueError(f"problem {self.problem} needs {' and '.join(sorted(needs))}, and asks for nothing else")
         if self.classes and len(self.classes) < 2 and self.problem != "detection":
             raise ValueError("`classes` must be at least 2, but for boxes")
+        return self
+
+    @model_validator(mode="after")
+    def proposals_are_found_in_an_image(self) -> Self:
+        if self.proposals and (not self.image or self.image[2] not in (1, 3)):
+            raise ValueError(f"`proposals` must have an `image` of 1 or 3 channels. Received: image {self.image}")
         return self
 
     @property

@@ -42,16 +42,25 @@ def numbered(texts: Iterable[str], vocabulary: list[str], length: int) -> np.nda
     return table
 
 
-def samples(images: np.ndarray | None, table: pd.DataFrame, dataset: Dataset, vocabulary: list[str]) -> np.ndarray:
+def samples(
+    images: np.ndarray | None,
+    table: pd.DataFrame,
+    dataset: Dataset,
+    vocabulary: list[str],
+    proposed: np.ndarray | None = None,
+) -> np.ndarray:
     """What goes into a model: an array, or records where a sample has several inputs.
 
     Args:
         images: uint8 (N, H, W, C), where samples have one.
         table: N rows of the source.
+        proposed: boxes float32 (N, P, 4), where samples have them: see tasks/proposals.py.
     """
     parts: dict[str, np.ndarray] = {}
     if dataset.image and images is not None:
         parts["image"] = np.asarray(images)
+    if proposed is not None:
+        parts["proposals"] = proposed
     if dataset.numbers:
         parts["numbers"] = table[list(dataset.numbers)].to_numpy(dtype=np.float32)
     if dataset.categories:
@@ -124,6 +133,8 @@ def spec(dataset: Dataset, train: pd.DataFrame | None = None) -> Spec:
     inputs: dict[str, Input] = {}
     if dataset.image:
         inputs["image"] = Input(tuple(dataset.image), "uint8")
+    if dataset.proposals:
+        inputs["proposals"] = Input((dataset.proposals, len(ingested.CORNERS)), "float32")
     if dataset.numbers:
         lowest, highest = zip(
             *(limits(column, allowed, train) for column, allowed in dataset.numbers.items()), strict=True

@@ -29,7 +29,8 @@ def prepare(name: str) -> Prepared:
     train = table[splits == "train"]
     vocabulary = encoding.learn_vocabulary(train["text"], dataset.words.vocabulary) if dataset.words else []
     boxes = ingested.boxes(dataset.source) if dataset.boxes else None
-    samples, answers = encoding.samples(images, table, dataset, vocabulary), encoding.answers(table, dataset, boxes)
+    samples = encoding.samples(images, table, dataset, vocabulary, proposed(images, dataset))
+    answers = encoding.answers(table, dataset, boxes)
     with places.whole_folder(places.prepared(name)) as folder:
         for part in prepared.SPLITS:
             write_split(part, np.flatnonzero(splits == part), samples, answers, folder)
@@ -59,6 +60,19 @@ def validated(name: str, dataset: Dataset) -> Validated:
             f"Received: of {judged.ingested[:12]}. Run: .venv/bin/dvc repro validate@{name}"
         )
     return judged
+
+
+def proposed(images: np.ndarray | None, dataset: Dataset) -> np.ndarray | None:
+    """Boxes that may hold something in each image, float32 (N, P, 4), where they are asked for."""
+    if not dataset.proposals or images is None:
+        return None
+    from tasks import proposals  # imports scikit-image, which no other dataset needs
+
+    return proposals.of_images(images, most=dataset.proposals, say=tell)
+
+
+def tell(done: int, total: int) -> None:
+    print(f"image {done}/{total}  proposals found", flush=True)
 
 
 def write_split(part: str, rows: np.ndarray, samples: np.ndarray, answers: np.ndarray, folder: Path) -> None:

@@ -24,8 +24,9 @@ class Split:
     """One part of a dataset, in memory-mapped arrays.
 
     Args:
-        samples: what goes into a model, as stored: images are uint8 (N, H, W, C), numbers float32 (N, D), words
-            int32 (N, T); of several inputs, records (N,) with a field for each.
+        samples: what goes into a model, as stored: images are uint8 (N, H, W, C), proposals float32 (N, P, 4), rows
+            of zeros where there are fewer, numbers float32 (N, D), words int32 (N, T); of several inputs, records (N,)
+            with a field for each.
         answers: what should come out: class numbers int32 (N,), or numbers float32 (N,); of both, records (N,); of
             boxes, records (N,) of `boxes` float32 (M, 4) and `labels` int32 (M,), -1 where there is none.
         ids: int64 (N,), the sample's row in its source.

@@ -27,6 +27,10 @@ COLOURS, TEXTURES, DIRECTIONS = 25, 10, 8
 """Bins of a colour channel, bins of a derivative, and directions that derivatives are taken in."""
 
 
+TOLD = 100
+"""Images after which it is told how many are done."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How selective search looks; one hierarchy for each space, scale and mix.
@@ -129,6 +133,26 @@ def selective_search(image: np.ndarray, settings: Settings | None = None) -> np.
     height, width = image.shape[:2]
     relative = boxes[large][: settings.most] / np.array([height, width, height, width])
     return np.asarray(relative, dtype=np.float32)
+
+
+def of_images(images: np.ndarray, *, most: int, say: Callable[[int, int], None] = lambda *_: None) -> np.ndarray:
+    """The first proposals of each image, as networks take them.
+
+    Args:
+        images: uint8 (N, H, W, C), C being 1 or 3.
+        most: proposals of an image, P, from 1.
+        say: told how many of how many images are done, now and then.
+
+    Returns:
+        float32 (N, P, 4), relative (y1, x1, y2, x2); rows of zeros where an image has fewer.
+    """
+    settings, table = Settings(most=most), np.zeros((len(images), most, 4), dtype=np.float32)
+    for done, (row, image) in enumerate(zip(table, images, strict=True), start=1):
+        found = selective_search(np.asarray(image), settings)
+        row[: len(found)] = found
+        if done % TOLD == 0 or done == len(images):
+            say(done, len(images))
+    return table
 
 
 def hierarchies(image: np.ndarray, settings: Settings) -> Iterator[np.ndarray]:

@@ -59,6 +59,21 @@ def test_the_projects_own_is_sound() -> None:
         ("recipes:", "recipes: [", r"must be plain YAML"),
         ("samples: 1797", "samples: !!python/object:os.system {}", r"must be plain YAML"),
         ("digits.csv:", "../digits.csv:", r"file's name without a folder"),
+        (
+            "proposals: 64",
+            "proposals: 2001",
+            r"`datasets.digit_scenes_proposals.proposals`: .*less than or equal to 2000",
+        ),
+        (
+            "    image: [128, 128, 1]\n    proposals: 64",
+            "    image: [128, 128, 2]\n    proposals: 64",
+            r"`proposals` must have an `image` of 1 or 3 channels. Received: image \[128, 128, 2\]",
+        ),
+        (
+            "    image: [8, 8, 1]",
+            "    proposals: 64\n    numbers: {x: [0, 1]}",
+            r"`proposals` must have an `image` of 1 or 3 channels. Received: image None",
+        ),
         ("https://storage", "http://storage", r"`sources.mnist.origins.official`"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.spec import Input
 from tasks import encoding
 from tasks.catalogue import Dataset
 from tasks.errors import BadData
@@ -56,6 +57,19 @@ def test_a_sample_of_several_inputs_is_a_record() -> None:
     assert found["categories"].tolist() == [[1], [0], [1]]
     assert found["words"].tolist() == [[2, 2, 4], [3, 4, 1], [0, 0, 0]]
     assert encoding.answers(TABLE, HOUSES).tolist() == [10, 30, 500]
+
+
+def test_proposals_are_an_input_beside_the_image() -> None:
+    scenes = CELLS.model_copy(
+        update={"image": [2, 2, 1], "proposals": 3, "numbers": {}, "categories": {}, "words": None}
+    )
+    images, proposed = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1), np.arange(36, dtype=np.float32)
+    found = encoding.samples(images, TABLE, scenes, [], proposed.reshape(3, 3, 4))
+    assert found.dtype == [("image", "u1", (2, 2, 1)), ("proposals", "f4", (3, 4))]
+    assert (found["image"] == images).all()
+    assert found["proposals"].ravel().tolist() == list(range(36))
+    assert encoding.spec(scenes).inputs == {"image": Input((2, 2, 1), "uint8"), "proposals": Input((3, 4), "float32")}
+    assert set(encoding.spec(scenes.model_copy(update={"proposals": 0})).inputs) == {"image"}
 
 
 def test_ranges_are_those_of_the_training_samples() -> None:

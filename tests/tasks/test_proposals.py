@@ -241,6 +241,18 @@ def test_form_of_the_answer() -> None:
     np.testing.assert_array_equal(some, found[:7])
 
 
+def test_images_have_their_first_proposals_and_zeros_where_there_are_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proposals, "TOLD", 2)
+    images = np.stack([scene(0, 1)[0], np.full((SIDE, SIDE, 1), 7, dtype=np.uint8), scene(1, 1)[0]])
+    told: list[tuple[int, int]] = []
+    found = proposals.of_images(images, most=5, say=lambda done, total: told.append((done, total)))
+    assert (found.dtype, found.shape) == (np.float32, (3, 5, 4))
+    assert found[1].tolist() == [[0, 0, 1, 1], *[[0, 0, 0, 0]] * 4]
+    for row in (0, 2):
+        np.testing.assert_array_equal(found[row], selective_search(images[row])[:5])
+    assert told == [(2, 3), (3, 3)]
+
+
 def test_every_space_scale_and_mix_is_looked_at() -> None:
     image = scene(3, 3)[0]
     for name, choices in (("spaces", ("rgb", "hsv", "lab")), ("scales", (50, 100)), ("mixes", (ALL, ("size",)))):

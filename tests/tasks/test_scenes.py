@@ -10,7 +10,20 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 
-from tasks import catalogue, encoding, ingest, ingested, pictures, places, prepare, prepared, sources, validate
+from models.parts import boxes as parts
+from tasks import (
+    catalogue,
+    encoding,
+    ingest,
+    ingested,
+    pictures,
+    places,
+    prepare,
+    prepared,
+    proposals,
+    sources,
+    validate,
+)
 from tasks.errors import BadData, BadRequest
 from tasks.receipts import Ingested, seal
 from tasks.sources import Raw, contents, scenes
@@ -125,6 +138,33 @@ def test_scenes_go_from_ingestion_to_splits(raw: Raw, written: Callable[[pd.Data
             sorted(answer["boxes"][there].tolist()), sorted(wanted[["y1", "x1", "y2", "x2"]].to_numpy().tolist())
         )
         assert not answer["boxes"][~there].any()
+
+
+def test_proposals_are_prepared_beside_their_scenes(
+    raw: Raw,
+    written: Callable[[pd.DataFrame], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    written(objects(raw))
+    known = catalogue.load()
+    dataset = known.dataset("digit_scenes").model_copy(update={"proposals": 64})
+    monkeypatch.setattr(catalogue, "load", lambda: known.model_copy(update={"datasets": {"digit_scenes": dataset}}))
+    with monkeypatch.context() as patch:
+        patch.setattr(proposals, "selective_search", None)
+        assert validate.validate("digit_scenes").success, "without looking for proposals"
+    first = prepare.prepare("digit_scenes")
+    assert f"image {SAMPLES}/{SAMPLES}  proposals found" in capsys.readouterr().out
+    assert prepared.read_spec("digit_scenes") == encoding.spec(dataset)
+    best = []
+    for split in prepared.SPLITS:
+        part = prepared.read("digit_scenes", split)
+        np.testing.assert_array_equal(part.samples["image"], np.asarray(raw.images)[part.ids])
+        overlaps = np.asarray(parts.overlaps(part.answers["boxes"], part.samples["proposals"]))
+        best.extend(overlaps.max(axis=2)[part.answers["labels"] >= 0])
+    assert len(best) == len(objects(raw))
+    assert np.mean(np.array(best) >= 0.5) >= 0.95
+    assert prepare.prepare("digit_scenes").digest == first.digest
 
 
 @pytest.mark.parametrize(
