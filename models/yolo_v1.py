@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import layers, ops
 
-from models.parts import anchors, boxes, cells, detectors, matching, suppression
+from models.parts import anchors, boxes, cells, matching, suppression
 from models.parts.augmentation import moved_scenes
 from models.parts.convolutions import convolution
+from models.parts.detectors import HEAD, MOST, compile_detector, detector, moves
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -132,14 +133,14 @@ class YOLOv1Head(layers.Layer):
         scores = ops.clip(guesses[..., 4:], 0.0, 1.0) * ops.clip(classes, 0.0, 1.0)
         count = len(self.cells.corners) * self.guesses
         found, scores = ops.reshape(found, (-1, count, 4)), ops.reshape(scores, (-1, count, self.classes))
-        return suppression.suppress(found, scores, overlap=self.overlap, score=self.score, most=detectors.MOST)
+        return suppression.suppress(found, scores, overlap=self.overlap, score=self.score, most=MOST)
 
     def get_config(self) -> dict[str, Any]:
         own = {"grid": self.grid, "classes": self.classes, "guesses": self.guesses}
         return {**super().get_config(), **own, "overlap": self.overlap, "score": self.score}
 
 
-def detector(
+def yolo(
     *,
     input_shape: tuple[int, ...] = (448, 448, 3),
     classes: int = 20,
@@ -176,8 +177,8 @@ def detector(
         x = layers.Dense(count)(x)
     x = layers.Dropout(dropout)(layers.LeakyReLU(0.1)(x))
     x = layers.Dense(grid[0] * grid[1] * (5 * guesses + classes), name="predictor")(x)  # (B, 1470)
-    head = YOLOv1Head(grid=grid, classes=classes, guesses=guesses, name=detectors.HEAD)
-    return detectors.detector(inputs, head(x), moved_by, name=name)
+    head = YOLOv1Head(grid=grid, classes=classes, guesses=guesses, name=HEAD)
+    return detector(inputs, head(x), moved_by, name=name)
 
 
 def layer(x: keras.KerasTensor, filters: int, size: int, strides: int, *, normalised: bool) -> keras.KerasTensor:
@@ -200,12 +201,12 @@ def doubling(filters: int, *, halvings: int) -> Stages:
 
 def yolo_v1(*, classes: int = 20) -> keras.Model:
     """The published network, of 98 boxes: 271,703,550 parameters for VOC's 20 classes."""
-    return detector(classes=classes)
+    return yolo(classes=classes)
 
 
 def fast_yolo(*, classes: int = 20) -> keras.Model:
     """The published small network, of nine convolutions and 98 boxes: 45,089,374 parameters for VOC's 20 classes."""
-    return detector(classes=classes, stages=doubling(16, halvings=6), units=(256, 4096), name="fast_yolo")
+    return yolo(classes=classes, stages=doubling(16, halvings=6), units=(256, 4096), name="fast_yolo")
 
 
 def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -228,7 +229,7 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
     step = hp.Choice("step", [8, 16, 32, 64], default=16)
     height, width = spec.input_shape[:2]
     anchors.cells((height, width), step)
-    model = detector(
+    model = yolo(
         input_shape=spec.input_shape,
         classes=len(spec.classes),
         stages=doubling(hp.Int("filters", 4, 16, step=4, default=8), halvings=round(math.log2(step))),
@@ -236,6 +237,6 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         guesses=hp.Int("guesses", 1, 3, default=2),
         dropout=hp.Float("dropout", 0.0, 0.8, default=0.5),
         normalised=hp.Boolean("normalised", default=True),
-        **detectors.moves(hp),
+        **moves(hp),
     )
-    return detectors.compile_detector(model, hp)
+    return compile_detector(model, hp)

@@ -33,11 +33,13 @@ def textures(rng: np.random.Generator, answers: np.ndarray, size: int, channels:
     return images + (150 * masks[answers][..., np.newaxis]).astype(np.uint8)
 
 
-def scenes(rng: np.random.Generator, size: int, most: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def scenes(
+    rng: np.random.Generator, size: int, most: int, count: int = COUNT
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """None, one or two squares on black, one in each half of the image: grey ones are of class 0, white ones of 1."""
-    images, labels = np.zeros((COUNT, size, size, 1), np.uint8), rng.integers(-1, 2, (COUNT, most), np.int32)
+    images, labels = np.zeros((count, size, size, 1), np.uint8), rng.integers(-1, 2, (count, most), np.int32)
     labels[:, 2:] = -1
-    boxes = np.zeros((COUNT, most, 4), np.float32)
+    boxes = np.zeros((count, most, 4), np.float32)
     for image, half in zip(*np.nonzero(labels >= 0), strict=True):
         side = rng.integers(size // 4, size // 2 - 2)
         top, left = rng.integers(0, size - side), rng.integers(0, size // 2 - side) + size // 2 * half

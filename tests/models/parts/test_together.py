@@ -10,6 +10,7 @@ import pytest
 from keras import layers, ops
 
 from models.parts import anchors, boxes, losses, matching, suppression
+from tests.models.examples import hits, scenes
 
 VARIANCES = (0.1, 0.1, 0.2, 0.2)
 SIDE, CLASSES, MOST = 32, 2, 3
@@ -54,18 +55,7 @@ def detector() -> Detector:
 
 
 def samples(count: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """None, one or two squares on black, bright ones of class 1 and grey ones of class 0, in halves of the image."""
-    rng = np.random.default_rng(0)
-    images, labels = np.zeros((count, SIDE, SIDE, 1), np.uint8), rng.integers(-1, CLASSES, (count, MOST), np.int32)
-    labels[:, 1] = -1
-    places = np.zeros((count, MOST, 4), np.float32)
-    for image, half in np.ndindex(count, 2):
-        box, side = 2 * half, rng.integers(9, 14)
-        if labels[image, box] >= 0:
-            top, left = rng.integers(0, SIDE - side), rng.integers(0, 16 - side) + 16 * half
-            images[image, top : top + side, left : left + side] = 120 + 120 * labels[image, box]
-            places[image, box] = np.array([top, left, top + side, left + side]) / SIDE
-    return images, {"boxes": places, "labels": labels}
+    return scenes(np.random.default_rng(0), SIDE, MOST, count)
 
 
 @pytest.mark.parametrize("compiled", [True, False])
@@ -83,14 +73,6 @@ def test_a_detector_learns_a_small_set_by_heart(compiled: bool) -> None:
     if compiled:
         assert after < before / 5
         assert hits(found, truth) > 0.9
-
-
-def hits(found: dict[str, np.ndarray], truth: dict[str, np.ndarray]) -> float:
-    """The share of boxes that an answer of their class overlaps by half."""
-    overlaps = np.asarray(ops.convert_to_numpy(boxes.overlaps(truth["boxes"], found["boxes"])))
-    alike = truth["labels"][:, :, np.newaxis] == found["labels"][:, np.newaxis]
-    hit = ((overlaps >= 0.5) & alike).any(axis=-1)
-    return float(hit[truth["labels"] >= 0].mean())
 
 
 def test_right_answers_have_no_loss() -> None:
