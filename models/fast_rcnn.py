@@ -11,7 +11,8 @@ Input shape: `image` (B, H, W, C), uint8, 0 to 255, C 1 or 3; `proposals` (B, P,
 fewer.
 Output shape: `predict` gives `boxes` (B, R, 4), `labels` and `scores` (B, R); called, `map` (B, h, w, D) and
 `proposals`.
-Score: none; no recipe trains it yet.
+Score: map_50 0.984 (VOC 2007: 0.932) on digit scenes with 64 proposals of selective search after 12 epochs of the
+narrow network, 545,791 parameters (recipe fast_rcnn_digit_scenes_proposals, 450 s on two CPU cores).
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ ImageNet.
 Input shape: `image` (B, H, W, C), uint8, 0 to 255; `proposals` (B, P, 4), rows of zeros where there are fewer.
 Output shape: `predict` gives `boxes` (B, R, 4), `labels` and `scores` (B, R); called, `image` (B, H, W, C) and
 `proposals`.
-Score: no recipe trains it yet. In a trial map_50 0.9493 (map 0.7075) on the 500 digit scenes of the exam, with 64
-proposals of selective search, after 4 of 8 epochs of 3,000 scenes at these defaults: 42 s of processor an epoch.
+Score: map_50 0.939 (VOC 2007: 0.906) on digit scenes with 64 proposals of selective search after 5 epochs of the narrow
+network, 214,717 parameters (recipe rcnn_digit_scenes_proposals, 101 s on two CPU cores).
 """
 
 from __future__ import annotations

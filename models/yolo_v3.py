@@ -11,7 +11,8 @@ nothing; fine maps come first in the output.
 
 Input shape: (B, H, W, C), uint8, 0 to 255, H and W multiples of the coarsest step; scaled to 0..1 inside.
 Output shape: `predict` gives `boxes` (B, R, 4), `labels` and `scores` (B, R); called, (B, A, 5 + K).
-Score: none; no recipe trains it yet.
+Score: map_50 0.984 (VOC 2007: 0.965) on digit scenes after 12 epochs of the narrow network, 531,810 parameters (recipe
+yolo_v3_digit_scenes, 680 s on two busy CPU cores).
 """
 
 from __future__ import annotations
