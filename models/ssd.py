@@ -11,7 +11,8 @@ since it has no weights of ImageNet to start from.
 Input shape: (B, H, W, C), uint8, 0 to 255, C 1 or 3.
 Output shape: `predict` gives `boxes` (B, R, 4), `labels` and `scores` (B, R); called, (B, A, 4 + 1 + K).
 Score: map_50 0.986 (VOC 2007: 0.954) on digit scenes after 12 epochs of the narrow network, 9 minutes on two CPU cores
-that did other work besides; 3.3 ms an answer.
+that did other work besides; 3.3 ms an answer. 0.877 on 72 photographs of blood cells of 240x320 pixels, after 50 epochs
+of 248 others (recipe ssd_bccd_cells, 853 s).
 """
 
 from __future__ import annotations

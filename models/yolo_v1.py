@@ -12,7 +12,9 @@ Departures: where several boxes have their centres in one cell, it learns the la
 
 Input shape: (B, H, W, C), uint8, 0 to 255, H and W multiples of the step; scaled to -1..1 inside.
 Output shape: `predict` gives `boxes` (B, R, 4), `labels` and `scores` (B, R); called, (B, S * S, 5 * guesses + K).
-Score: none; no recipe trains it yet.
+Score: map_50 0.129 on digit scenes after 30 epochs of the narrow network, 5,246,376 parameters (recipe
+yolo_v1_digit_scenes, 477 s on two busy CPU cores), far below what its gate asks. It has learnt too little, not too much
+by heart (loss 3.6, validation 3.7): its dense layers learn each place for itself, and no base gives it features.
 """
 
 from __future__ import annotations
