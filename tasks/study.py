@@ -141,9 +141,10 @@ def draw_times(table: pd.DataFrame, entry: Study, known: Catalogue) -> Figure:
         rows = table[table["source"] == source]
         axes.scatter(rows[time], rows[metric], rows["parameters"] ** 0.5 / 5, color=colour, alpha=0.7, label=source)
     for row in table.to_dict("records"):
-        axes.annotate(row["recipe"], (row[time], row[metric]), (4, 4), textcoords="offset points", fontsize=8)
+        place = (row[time], row[metric])
+        axes.annotate(row["recipe"], place, (4, 4), textcoords="offset points", fontsize=7, rotation=35)
     axes.set(xscale="log", xlabel=f"milliseconds of an answer, {time}", ylabel=f"{metric} of the exam")
-    axes.margins(x=0.2)
+    axes.margins(x=0.3, y=0.3)
     axes.grid(alpha=0.25)
     axes.legend(title="area grows with the root of the parameters", fontsize=8, title_fontsize=8)
     return figure
