@@ -11,11 +11,11 @@ class Input:
 
     Args:
         shape: without the batch: `(H, W, C)` of an image, `(D,)` of numbers, `(M,)` of categories, `(T,)` of words,
-            `(P, 4)` of boxes that are proposed.
-        dtype: as stored: uint8 for images (0 to 255), float32 for numbers and boxes, int32 for categories (0 to
-            size - 1) and words (0 is nothing, 1 an unknown word).
+            `(P, 4)` of boxes that are proposed, `(T,)` of characters and symbols.
+        dtype: as stored: uint8 for images (0 to 255) and characters (0 to size - 1), float32 for numbers and boxes,
+            int32 for categories (0 to size - 1), and for words and symbols (0 is nothing, 1 an unknown one).
         lowest, highest: of each number among the training samples, D values; else empty.
-        sizes: how many categories each of the M has, or how many words there are at most; else empty.
+        sizes: how many categories each of the M has, or how many words, characters or symbols there are; else empty.
     """
 
     shape: tuple[int, ...]
@@ -48,19 +48,22 @@ class Spec:
     array, or, where both classes and a number are asked for, with a dictionary of `label` and the number's name. Where
     boxes are asked for, right answers are a dictionary of `boxes` float32 (M, 4) as (y1, x1, y2, x2), 0 to 1, and
     `labels` int32 (M,), -1 where there is none; a network's answers have `scores` float32, 0 to 1, besides, and as many
-    rows as it likes, the surest first.
+    rows as it likes, the surest first. Where symbols are asked for one after another, right answers and given ones are
+    class numbers int32 (steps,), -1 from the end on.
 
     Args:
-        inputs: by name: `image`, `numbers`, `categories`, `words`, `proposals`.
+        inputs: by name: `image`, `numbers`, `categories`, `words`, `proposals`, `characters`, `symbols`.
         classes: names of the classes, in the order of their numbers 0 to K-1; empty where no class is asked for.
         number: the number that is asked for, if one is.
         boxes: most boxes that an image has, M; 0 where none are asked for.
+        steps: most symbols that are asked for one after another; 0 where it is not that which is asked for.
     """
 
     inputs: dict[str, Input]
     classes: tuple[str, ...] = ()
     number: Number | None = None
     boxes: int = 0
+    steps: int = 0
 
     @property
     def input(self) -> Input:
@@ -93,7 +96,13 @@ class Spec:
         return self.input.dtype
 
     def check(
-        self, *, inputs: tuple[str, ...], classes: bool = False, number: bool = False, boxes: bool = False
+        self,
+        *,
+        inputs: tuple[str, ...],
+        classes: bool = False,
+        number: bool = False,
+        boxes: bool = False,
+        steps: bool = False,
     ) -> None:
         """Say early that a dataset is not one for a network.
 
@@ -102,8 +111,13 @@ class Spec:
         """
         if set(self.inputs) != set(inputs):
             raise ValueError(f"this network takes {' and '.join(inputs)}. Received: {', '.join(self.inputs)}")
-        wanted = {"classes": classes, "a number": number, "boxes": boxes}
-        asked = {"classes": bool(self.classes), "a number": self.number is not None, "boxes": self.boxes > 0}
+        wanted = {"classes": classes, "a number": number, "boxes": boxes, "steps": steps}
+        asked = {
+            "classes": bool(self.classes),
+            "a number": self.number is not None,
+            "boxes": self.boxes > 0,
+            "steps": self.steps > 0,
+        }
         if wanted != asked:
             gives, received = (" and ".join(name for name, is_so in one.items() if is_so) for one in (wanted, asked))
             raise ValueError(f"this network answers with {gives}. Received a dataset that asks for {received}")

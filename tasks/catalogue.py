@@ -128,6 +128,49 @@ class Words(Entry):
     shortest: Annotated[Whole, Field(ge=0)] = 1
 
 
+class Characters(Entry):
+    """How a text becomes windows of characters, and the character that follows each.
+
+    Args:
+        vocabulary: different characters that the texts have, all of them.
+        length: characters of a window.
+        step: characters between the beginnings of two windows.
+        lower: whether capitals become small letters first.
+    """
+
+    vocabulary: Annotated[Whole, Field(ge=2, le=256)]
+    length: Annotated[Whole, Field(ge=1, le=10_000)]
+    step: Annotated[Whole, Field(ge=1, le=10_000)] = 1
+    lower: Annotated[bool, Field(strict=True)] = False
+
+
+class Symbols(Entry):
+    """How a text becomes symbols, and another, the column `translation`, the classes that answer it.
+
+    Both are cut into characters where every symbol is one, and else where there is a space.
+
+    Args:
+        known: the symbols of the texts, numbered from 2; 0 is nothing, 1 an unknown one.
+        length: most symbols of a text.
+        steps: most symbols of a translation.
+    """
+
+    known: Annotated[list[Text], Field(min_length=1)]
+    length: Annotated[Whole, Field(ge=1, le=10_000)]
+    steps: Annotated[Whole, Field(ge=1, le=10_000)]
+
+
+NEEDS = {
+    "classification": {"classes"},
+    "detection": {"boxes", "classes"},
+    "generation": {"characters"},
+    "joint": {"answer", "classes"},
+    "regression": {"answer"},
+    "translation": {"classes", "symbols"},
+}
+"""Which fields of a dataset its problem needs, and others may not have."""
+
+
 class Dataset(Entry):
     """A source cut and encoded for a problem.
 
@@ -141,6 +184,8 @@ class Dataset(Entry):
         numbers: by column, the lowest and highest that a number may be.
         categories: by column, the texts that it may be.
         words: how the column `text` becomes numbers.
+        characters: how it becomes windows of characters.
+        symbols: how it becomes symbols, and the column `translation` classes, one after another.
         classes: names of the classes, the texts of the column `label`, in the order of their numbers; of the boxes
             where boxes are asked for.
         answer: column of the number that is asked for, with the lowest and highest that it may be.
@@ -154,12 +199,14 @@ class Dataset(Entry):
     """
 
     source: Name
-    problem: Literal["classification", "detection", "joint", "regression"]
+    problem: Literal["classification", "detection", "generation", "joint", "regression", "translation"]
     image: Image | None = None
     proposals: Annotated[Whole, Field(ge=0, le=2000)] = 0
     numbers: dict[Column, Limits] = {}
     categories: dict[Column, Annotated[list[Text], Field(min_length=1)]] = {}
     words: Words | None = None
+    characters: Characters | None = None
+    symbols: Symbols | None = None
     classes: Annotated[list[Text], Field(min_length=1)] | None = None
     answer: Annotated[dict[Column, Limits], Field(min_length=1, max_length=1)] | None = None
     boxes: Annotated[Whole, Field(ge=0, le=1000)] = 0
@@ -172,17 +219,13 @@ class Dataset(Entry):
 
     @model_validator(mode="after")
     def there_is_something_to_learn(self) -> Self:
-        if not (self.image or self.numbers or self.categories or self.words):
-            raise ValueError("one of `image`, `numbers`, `categories` and `words` is needed")
-        needs = {
-            "classification": {"classes"},
-            "detection": {"boxes", "classes", "image"},
-            "joint": {"answer", "classes"},
-            "regression": {"answer"},
-        }[self.problem]
-        asked = {name for name in ("answer", "boxes", "classes") if getattr(self, name)}
-        if asked != needs - {"image"} or ("image" in needs and not self.image):
-            raise ValueError(f"problem {self.problem} needs {' and '.join(sorted(needs))}, and asks for nothing else")
+        if not (self.image or self.numbers or self.categories or self.has_text):
+            raise ValueError("one of `image`, `numbers`, `categories`, `words`, `characters` and `symbols` is needed")
+        needs = NEEDS[self.problem]
+        asked = {name for name in set.union(*NEEDS.values()) if getattr(self, name)}
+        if asked != needs or (self.boxes and not self.image):
+            needed = sorted(needs | ({"image"} if self.problem == "detection" else set()))
+            raise ValueError(f"problem {self.problem} needs {' and '.join(needed)}, and asks for nothing else")
         if self.classes and len(self.classes) < 2 and self.problem != "detection":
             raise ValueError("`classes` must be at least 2, but for boxes")
         return self
@@ -199,10 +242,16 @@ class Dataset(Entry):
         return next(iter(self.answer), None) if self.answer else None
 
     @property
+    def has_text(self) -> bool:
+        """Whether its samples are made of the column `text`."""
+        return bool(self.words or self.characters or self.symbols)
+
+    @property
     def columns(self) -> list[str]:
         """The columns of the source that the samples and their answers are made of, but for the label."""
-        text, group = (["text"] if self.words else []), ([self.group] if self.group else [])
-        return [*self.numbers, *self.categories, *text, *group, *(self.answer or {})]
+        texts = [*(["text"] if self.has_text else []), *(["translation"] if self.symbols else [])]
+        group = [self.group] if self.group else []
+        return [*self.numbers, *self.categories, *texts, *group, *(self.answer or {})]
 
 
 Licence = Literal["cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd", "unknown"]

@@ -17,8 +17,10 @@ from tasks.errors import BadData
 WORD = re.compile(r"[^\W_]+")
 NOTHING, UNKNOWN = 0, 1
 """Numbers of what stands behind a text's end, and of a word that is not in the vocabulary."""
-NO_BOX = -1
-"""Label of a place for a box that has none."""
+NO_BOX = NO_CLASS = -1
+"""Label of a place for a box that has none, and of what stands behind a translation's end."""
+BEHIND = -2
+"""What stands behind a text's end, before it has its number."""
 
 
 def words(text: str) -> list[str]:
@@ -68,6 +70,8 @@ def samples(
         parts["categories"] = np.stack(columns, axis=1)
     if dataset.words:
         parts["words"] = numbered(table["text"], vocabulary, dataset.words.length)
+    if dataset.symbols:
+        parts["symbols"] = symbols(table["text"], dataset.symbols.known, dataset.symbols.length)
     return records.packed(parts) if len(parts) > 1 else next(iter(parts.values()))
 
 
@@ -79,12 +83,51 @@ def answers(table: pd.DataFrame, dataset: Dataset, boxes: pd.DataFrame | None = 
     """
     if boxes is not None:
         return truths(boxes, len(table), dataset)
+    if dataset.symbols:
+        return translations(table["translation"], dataset.classes or [], dataset.symbols.steps)
     parts: dict[str, np.ndarray] = {}
     if dataset.classes:
         parts["label"] = numbers_of(table["label"], dataset.classes)
     if dataset.number:
         parts[dataset.number] = table[dataset.number].to_numpy(dtype=np.float32)
     return records.packed(parts) if len(parts) > 1 else next(iter(parts.values()))
+
+
+def pieces(text: str, known: list[str]) -> list[str]:
+    """The symbols of `text`: its characters where every known symbol is one, else what spaces part."""
+    return list(text) if all(len(symbol) == 1 for symbol in known) else text.split()
+
+
+def symbols(texts: Iterable[str], known: list[str], length: int) -> np.ndarray:
+    """The first `length` symbols of each text as numbers, int32 (N, S); a symbol's number is its place plus 2."""
+    return np.asarray(in_rows([pieces(text, known)[:length] for text in texts], known, length) + UNKNOWN + 1)
+
+
+def translations(texts: pd.Series, classes: list[str], steps: int) -> np.ndarray:
+    """The symbols of each text as class numbers, int32 (N, steps), -1 from the end on.
+
+    Raises:
+        BadData: if a symbol is not a class, or a text has more than `steps`.
+    """
+    parted = [pieces(text, classes) for text in texts]
+    known = set(classes)
+    for row, parts in enumerate(parted):
+        if len(parts) > steps or not known.issuperset(parts):
+            raise BadData(
+                f"column `translation` must have at most {steps} symbols, each of {len(classes)} classes. "
+                f"Received: row {row}: {len(parts)} symbols, {str(texts.iloc[row])[:80]!r}"
+            )
+    return np.asarray(np.maximum(in_rows(parted, classes, steps), NO_CLASS))
+
+
+def in_rows(parted: list[list[str]], known: list[str], length: int) -> np.ndarray:
+    """The place of each symbol in `known`, -1 of others, and -2 behind the last: int32 (N, length)."""
+    table = np.full((len(parted), length), BEHIND, dtype=np.int32)
+    sizes = np.array([len(parts) for parts in parted])
+    flat = [part for parts in parted for part in parts]
+    there = np.arange(length) < sizes[:, np.newaxis]
+    table[there] = pd.Index(known).get_indexer(pd.Index(flat, dtype=object))
+    return table
 
 
 def truths(boxes: pd.DataFrame, samples: int, dataset: Dataset) -> np.ndarray:
@@ -124,11 +167,12 @@ def numbers_of(texts: pd.Series, known: list[str]) -> np.ndarray:
     return numbers
 
 
-def spec(dataset: Dataset, train: pd.DataFrame | None = None) -> Spec:
+def spec(dataset: Dataset, train: pd.DataFrame | None = None, alphabet: Iterable[str] = ()) -> Spec:
     """Inputs and outputs of `dataset`.
 
     Args:
         train: the training samples, whose ranges are told; without them, the ranges that the catalogue allows.
+        alphabet: characters of its texts; without them, those numbers that they will have.
     """
     inputs: dict[str, Input] = {}
     if dataset.image:
@@ -145,8 +189,15 @@ def spec(dataset: Dataset, train: pd.DataFrame | None = None) -> Spec:
         inputs["categories"] = Input((len(sizes),), "int32", sizes=sizes)
     if dataset.words:
         inputs["words"] = Input((dataset.words.length,), "int32", sizes=(dataset.words.vocabulary,))
+    if dataset.symbols:
+        inputs["symbols"] = Input((dataset.symbols.length,), "int32", sizes=(len(dataset.symbols.known) + 2,))
+    if dataset.characters:
+        asked = dataset.characters
+        inputs["characters"] = Input((asked.length,), "uint8", sizes=(asked.vocabulary,))
+        return Spec(inputs, tuple(alphabet) or tuple(map(str, range(asked.vocabulary))))
     number = next((number_of(name, allowed, train) for name, allowed in (dataset.answer or {}).items()), None)
-    return Spec(inputs, tuple(dataset.classes or ()), number, dataset.boxes)
+    steps = dataset.symbols.steps if dataset.symbols else 0
+    return Spec(inputs, tuple(dataset.classes or ()), number, dataset.boxes, steps)
 
 
 def limits(column: str, allowed: list[float], train: pd.DataFrame | None) -> tuple[float, float]:

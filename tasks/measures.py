@@ -104,7 +104,7 @@ def refer(train: np.ndarray, given: np.ndarray, spec: Spec, quality: np.ndarray)
     learnt = of_samples(some, projection)
     answered = of_answers(given, spec)
     edges = {name: quantiles(values) for name, values in {**learnt, **answered}.items()}
-    if spec.classes and not spec.boxes:
+    if spec.classes and not (spec.boxes or spec.steps):
         edges["answer.class"] = np.arange(len(spec.classes) - 1) + 0.5
     counts = {name: binned(values, edges[name]) for name, values in {**learnt, **answered}.items()}
     return Reference(edges, counts, projection, float(quality.mean()), len(quality))
@@ -131,6 +131,7 @@ def of_samples(samples: np.ndarray, projection: Projection | None) -> Measured:
         known: dict[str, Callable[[np.ndarray], Measured]] = {
             "image": partial(of_images, projection=projection),
             "words": of_words,
+            "characters": of_characters,
             "proposals": of_proposals,
         }
         found = known.get(name, of_columns)(values)
@@ -142,6 +143,8 @@ def kind_of(samples: np.ndarray) -> str:
     """What the samples of a single input are."""
     if samples.ndim == 4:
         return "image"
+    if samples.dtype == np.uint8:
+        return "characters"
     return "numbers" if samples.dtype.kind == "f" else "words"
 
 
@@ -197,6 +200,12 @@ def of_words(words: np.ndarray) -> Measured:
     }
 
 
+def of_characters(windows: np.ndarray) -> Measured:
+    """Of windows of characters uint8 (N, T): how many different ones each has, and their mean number."""
+    different = 1 + (np.diff(np.sort(windows, axis=1), axis=1) > 0).sum(axis=1)
+    return {"different": different.astype(np.float64), "mean": windows.mean(axis=1)}
+
+
 def of_proposals(proposals: np.ndarray) -> Measured:
     """Of boxes (N, P, 4) that are proposed, rows of zeros where there are fewer: how many, and their mean area."""
     sizes = areas(proposals)
@@ -216,11 +225,14 @@ def of_columns(values: np.ndarray) -> Measured:
 
 
 def of_answers(given: np.ndarray, spec: Spec) -> Measured:
-    """The watched numbers of answers: the class and how sure it is, the number; what `of_boxes` tells."""
+    """The watched numbers of answers: the class and how sure it is, the number; how many symbols, and the first; what
+    `of_boxes` tells."""
     if spec.boxes:
         return of_boxes(given, spec)
     measured: Measured = {}
-    if spec.classes:
+    if spec.steps:
+        measured |= {"answer.length": (given >= 0).sum(axis=1), "answer.first": given[:, 0]}
+    elif spec.classes:
         label = records.part(given, "label")
         measured |= {"answer.class": label.argmax(axis=1).astype(np.float64), "answer.confidence": label.max(axis=1)}
     if spec.number:

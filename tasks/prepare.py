@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import pandas as pd
 
 from models.spec import Spec
-from tasks import catalogue, encoding, ingested, places, prepared, split
-from tasks.catalogue import Dataset
-from tasks.errors import Refused
+from tasks import catalogue, encoding, ingested, places, prepared, split, windows
+from tasks.catalogue import Characters, Dataset
+from tasks.errors import BadData, Refused
 from tasks.receipts import Prepared, Validated, digest_files, seal
 
 
@@ -26,23 +28,66 @@ def prepare(name: str) -> Prepared:
     judged = validated(name, dataset)
     images, table = ingested.read(dataset.source, dataset.columns)
     splits = split.of_dataset(split.inputs(images, table, dataset), table, dataset)
+    made = cut(table, splits, dataset) if dataset.characters else encoded(images, table, splits, dataset)
+    with places.whole_folder(places.prepared(name)) as folder:
+        for part, arrays in made.splits.items():
+            for file, array in zip(prepared.files(part), arrays, strict=True):
+                np.save(folder / file, array, allow_pickle=False)
+        write_spec(made.spec, dataset.problem, folder)
+        (folder / prepared.VOCABULARY).write_text(json.dumps(made.vocabulary) + "\n", encoding="utf-8")
+        return Prepared(
+            name=name,
+            digest=seal(folder, prepared.all_files()),
+            ingested=judged.ingested,
+            samples={part: len(ids) for part, (_, _, ids) in made.splits.items()},
+            exam=digest_files(folder, prepared.files("test")),
+        ).write(folder)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is written of a dataset.
+
+    Args:
+        splits: by name, its samples, answers and ids, in the order of the source.
+        vocabulary: the words that have numbers, or the characters.
+    """
+
+    splits: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
+    spec: Spec
+    vocabulary: list[str]
+
+
+def encoded(images: np.ndarray | None, table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
+    """Each row of the source is a sample."""
     train = table[splits == "train"]
     vocabulary = encoding.learn_vocabulary(train["text"], dataset.words.vocabulary) if dataset.words else []
     boxes = ingested.boxes(dataset.source) if dataset.boxes else None
     samples = encoding.samples(images, table, dataset, vocabulary, proposed(images, dataset))
     answers = encoding.answers(table, dataset, boxes)
-    with places.whole_folder(places.prepared(name)) as folder:
-        for part in prepared.SPLITS:
-            write_split(part, np.flatnonzero(splits == part), samples, answers, folder)
-        write_spec(encoding.spec(dataset, train), dataset.problem, folder)
-        (folder / prepared.VOCABULARY).write_text(json.dumps(vocabulary) + "\n", encoding="utf-8")
-        return Prepared(
-            name=name,
-            digest=seal(folder, prepared.all_files()),
-            ingested=judged.ingested,
-            samples={part: int((splits == part).sum()) for part in prepared.SPLITS},
-            exam=digest_files(folder, prepared.files("test")),
-        ).write(folder)
+    rows = {part: np.flatnonzero(splits == part).astype(np.int64) for part in prepared.SPLITS}
+    made = {part: (samples[one], answers[one], one) for part, one in rows.items()}
+    return Made(made, encoding.spec(dataset, train), vocabulary)
+
+
+def cut(table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
+    """Each row of the source is a text, from which overlapping windows are cut.
+
+    Raises:
+        BadData: if the characters are not as many as the catalogue says, or no text of a split is long enough.
+    """
+    wanted = cast(Characters, dataset.characters)
+    known = windows.alphabet(windows.texts_of(table, wanted), wanted)
+    made: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+    for part in prepared.SPLITS:
+        text, following, starts = windows.cut(windows.texts_of(table[splits == part], wanted), known, wanted)
+        if not len(starts):
+            raise BadData(
+                f"each split must have a text of more than `characters.length` characters, {wanted.length}. "
+                f"Received: split {part} with {(splits == part).sum()} texts of {len(text)} characters in all"
+            )
+        made[part] = (text, following, starts)
+    return Made(made, encoding.spec(dataset, alphabet=known), known)
 
 
 def validated(name: str, dataset: Dataset) -> Validated:
@@ -75,17 +120,11 @@ def tell(done: int, total: int) -> None:
     print(f"image {done}/{total}  proposals found", flush=True)
 
 
-def write_split(part: str, rows: np.ndarray, samples: np.ndarray, answers: np.ndarray, folder: Path) -> None:
-    """Write the samples of `rows` (int64), in the order of the source."""
-    arrays = (samples[rows], answers[rows], rows.astype(np.int64))
-    for file, array in zip(prepared.files(part), arrays, strict=True):
-        np.save(folder / file, array, allow_pickle=False)
-
-
 def write_spec(spec: Spec, problem: str, folder: Path) -> None:
-    """Write inputs and outputs; of boxes only where they are asked for, so that the bytes of other specs stay."""
+    """Write inputs and outputs; boxes and steps only where they are asked for, so that other specs keep their bytes."""
     facts = {"problem": problem, **asdict(spec)}
-    if not spec.boxes:
-        del facts["boxes"]
+    for name in ("boxes", "steps"):
+        if not facts[name]:
+            del facts[name]
     text = json.dumps(facts, indent=2)
     (folder / prepared.SPEC).write_text(text + "\n", encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from models.spec import Input, Number, Spec
 from tasks import places
 from tasks.errors import BadData
 from tasks.receipts import Prepared, altered, digest_sums, sums
+from tasks.windows import Windows
 
 SPLITS = ("train", "validation", "test")
 PARTS = ("samples", "answers", "ids")
@@ -26,10 +27,10 @@ class Split:
     Args:
         samples: what goes into a model, as stored: images are uint8 (N, H, W, C), proposals float32 (N, P, 4), rows
             of zeros where there are fewer, numbers float32 (N, D), words int32 (N, T); of several inputs, records (N,)
-            with a field for each.
+            with a field for each; of characters, the text uint8 (L,) on the disk and its windows (N, T) here.
         answers: what should come out: class numbers int32 (N,), or numbers float32 (N,); of both, records (N,); of
             boxes, records (N,) of `boxes` float32 (M, 4) and `labels` int32 (M,), -1 where there is none.
-        ids: int64 (N,), the sample's row in its source.
+        ids: int64 (N,), the sample's row in its source; where a window begins in the text of its split.
     """
 
     samples: np.ndarray
@@ -80,10 +81,14 @@ def repair(dataset: str) -> str:
 
 def read_spec(dataset: str, folder: Path | None = None) -> Spec:
     """The inputs and outputs of `dataset`."""
-    facts = described(dataset, folder)
+    return spec_of(described(dataset, folder))
+
+
+def spec_of(facts: dict[str, Any]) -> Spec:
+    """Inputs and outputs as spec.json has them."""
     inputs = {name: Input(**{key: whole(value) for key, value in one.items()}) for name, one in facts["inputs"].items()}
     number = Number(**facts["number"]) if facts["number"] else None
-    return Spec(inputs, tuple(facts["classes"]), number, facts.get("boxes", 0))
+    return Spec(inputs, tuple(facts["classes"]), number, facts.get("boxes", 0), facts.get("steps", 0))
 
 
 def whole(value: Any) -> Any:
@@ -104,5 +109,8 @@ def described(dataset: str, folder: Path | None) -> dict[str, Any]:
 def read(dataset: str, split: str, folder: Path | None = None) -> Split:
     """The train, validation or test part of `dataset`."""
     folder = folder or places.prepared(dataset)
-    arrays = (np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in files(split))
-    return Split(*arrays)
+    samples, answers, ids = (np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in files(split))
+    if samples.ndim == 1 and samples.dtype.names is None:
+        (length,) = read_spec(dataset, folder).input_shape
+        return Split(cast(np.ndarray, Windows(np.asarray(samples), np.asarray(ids), length)), answers, ids)
+    return Split(samples, answers, ids)

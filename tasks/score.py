@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Input, Spec
-from tasks import history, measures, objects, places, prepared, records
+from tasks import history, measures, objects, places, prepared, records, sequences
 from tasks.catalogue import NAME
 from tasks.errors import BadData, BadRequest
 from tasks.measures import Reference
@@ -28,6 +28,9 @@ AT_ONCE = 8192
 
 OBJECTS = "objects"
 """Column of a sample's boxes."""
+
+TRANSLATION = "translation"
+"""Column of the symbols that answer a sample, as one text."""
 
 WATCHED = "x."
 """Begins the columns with the measures."""
@@ -65,7 +68,8 @@ def score(model: str, path: Path, *, alias: str = registry.CHAMPION) -> Scored:
 
     Args:
         path: `.npy` of samples as data/prepared/<dataset>/test_samples.npy has them, or `.npz` of `samples` and `ids`;
-            where a sample is an image and its proposals, images are enough.
+            where a sample is an image and its proposals, images are enough; where it is a window of characters, their
+            text is.
         alias: an alias or a version number.
 
     Raises:
@@ -118,11 +122,14 @@ def numbered(digest: str, count: int) -> np.ndarray:
 
 
 def completed(samples: np.ndarray, spec: Spec, path: Path) -> np.ndarray:
-    """The samples, with proposals found as the step prepare finds them where the file has images alone.
+    """The samples, with proposals found as the step prepare finds them where the file has images alone, and with all
+    windows where it has a text of characters.
 
     Raises:
         BadData: if they are no images as the version takes.
     """
+    if set(spec.inputs) == {"characters"} and samples.ndim == 1 and len(samples) >= spec.input_shape[0]:
+        return np.lib.stride_tricks.sliding_window_view(samples, spec.input_shape[0])
     if set(spec.inputs) != {"image", "proposals"} or set(samples.dtype.names or ("image",)) != {"image"}:
         return samples
     images = records.part(samples, "image")
@@ -164,6 +171,8 @@ def rows(samples: np.ndarray, given: np.ndarray, known: Known, ids: np.ndarray) 
     table = pd.DataFrame({"id": ids})
     if known.spec.boxes:
         table[OBJECTS] = objects.texts(given, known.spec)
+    elif known.spec.steps:
+        table[TRANSLATION] = sequences.texts(given, known.spec)
     elif known.spec.classes:
         label = records.part(given, "label")
         table["class"] = np.array(known.spec.classes)[label.argmax(axis=1)]

@@ -21,7 +21,7 @@ def contents(samples: np.ndarray) -> np.ndarray:
 
 def inputs(images: np.ndarray | None, table: pd.DataFrame, dataset: Dataset) -> np.ndarray:
     """sha256 of what every sample of a source shows, before it is encoded: text (N,)."""
-    columns = [*dataset.numbers, *dataset.categories, *(["text"] if dataset.words else [])]
+    columns = [*dataset.numbers, *dataset.categories, *(["text"] if dataset.has_text else [])]
     if not columns and images is not None:
         return contents(images)
     rows = table[columns].astype(str).agg(SEPARATOR.join, axis=1)

@@ -30,6 +30,7 @@ from tasks import catalogue, places, records
 from tasks.errors import BadRequest, MiarError
 from tasks.prepared import Split
 from tasks.receipts import digest_file
+from tasks.windows import Windows
 
 Epoch = dict[str, float]
 
@@ -137,7 +138,7 @@ def batches(split: Split, *, fit: Fit, start: int) -> tf.data.Dataset:
     Samples stay as they are stored, uint8 for images, until the model. Keras alone repeats the first
     epoch's order in every epoch once a seed is set.
     """
-    arrays = tf.nest.map_structure(tf.constant, (records.fed(split.samples), records.fed(split.answers)))
+    taken = takes(split)
     places_of_samples = tf.range(len(split))
 
     def order(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -145,17 +146,29 @@ def batches(split: Split, *, fit: Fit, start: int) -> tf.data.Dataset:
         shuffled = tf.random.experimental.stateless_shuffle(places_of_samples, seed=seed)
         return tf.data.Dataset.from_tensor_slices(shuffled).batch(fit.batch_size)
 
-    def gather(indices: tf.Tensor) -> Any:
-        return tf.nest.map_structure(lambda array: tf.gather(array, indices), arrays)
-
     epochs = tf.data.Dataset.range(start, fit.epochs)
-    return epochs.flat_map(order).map(gather).prefetch(tf.data.AUTOTUNE)
+    return epochs.flat_map(order).map(taken).prefetch(tf.data.AUTOTUNE)
+
+
+def takes(split: Split) -> Callable[[tf.Tensor], tuple[Any, Any]]:
+    """What takes the samples and the answers of some rows."""
+    samples, answers = taker(split.samples), taker(split.answers)
+    return lambda rows: (samples(rows), answers(rows))
+
+
+def taker(held: Any) -> Callable[[tf.Tensor], Any]:
+    """What takes some rows of an array, of the fields of records, or of windows, which are cut from their text then."""
+    if isinstance(held, Windows):
+        text, starts, places_in = map(tf.constant, (held.text, held.starts, np.arange(held.length)))
+        return lambda rows: tf.gather(text, tf.gather(starts, rows)[:, tf.newaxis] + places_in)
+    arrays = tf.nest.map_structure(tf.constant, records.fed(held))
+    return lambda rows: tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays)
 
 
 def in_order(split: Split, batch_size: int) -> tf.data.Dataset:
     """Batches in the order of the disk, kept in memory."""
-    arrays = (records.fed(split.samples), records.fed(split.answers))
-    return tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size).cache().prefetch(tf.data.AUTOTUNE)
+    rows = tf.data.Dataset.range(len(split)).batch(batch_size)
+    return rows.map(takes(split)).prefetch(tf.data.AUTOTUNE)
 
 
 class EpochSeeds(keras.callbacks.Callback):

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from tasks import catalogue, encoding, ingested, pictures, places, split
-from tasks.catalogue import Dataset
+from tasks.catalogue import Dataset, Symbols
 from tasks.errors import BadData
 from tasks.outside import expectations
 from tasks.outside.expectations import Expectation, Verdict
@@ -73,9 +73,9 @@ def describe(images: np.ndarray | None, samples: pd.DataFrame, dataset: Dataset)
 
     Returns:
         Columns row, label, split, those of the dataset's numbers, categories and answer, those of `of_images` and
-        `words` (how many a text has), copy_of (the first row with the same inputs, if another), labels_of_sample
-        (how many different ones the same inputs have) and seen_in (the splits that have the same, or others of its
-        group, joined by +).
+        `of_symbols`, `words` and `characters` (how many a text has), copy_of (the first row with the same inputs, if
+        another), labels_of_sample (how many different ones the same inputs have) and seen_in (the splits that have
+        the same, or others of its group, joined by +).
     """
     content = split.inputs(images, samples, dataset)
     splits = split.of_dataset(content, samples, dataset)
@@ -84,6 +84,10 @@ def describe(images: np.ndarray | None, samples: pd.DataFrame, dataset: Dataset)
         table = table.assign(**of_images(images, len(samples)))
     if dataset.words:
         table["words"] = [len(encoding.words(text)) for text in samples["text"].fillna("")]
+    if dataset.characters:
+        table["characters"] = samples["text"].fillna("").str.len()
+    if dataset.symbols:
+        table = table.assign(**of_symbols(samples, dataset.symbols, dataset.classes or []))
     for column in [*dataset.numbers, *dataset.categories, *(dataset.answer or {})]:
         table[column] = samples[column]
     first = table[expectations.ROW].groupby(content).transform("min")
@@ -119,6 +123,16 @@ def of_images(images: np.ndarray | None, samples: int) -> dict[str, Any]:
     }
 
 
+def of_symbols(samples: pd.DataFrame, wanted: Symbols, classes: list[str]) -> dict[str, Any]:
+    """How many symbols each text and each translation has, and how many of them are not known."""
+    found: dict[str, Any] = {"text": samples["text"], "translation": samples["translation"]}
+    for column, known in (("text", wanted.known), ("translation", classes)):
+        parted = [encoding.pieces(text, known) for text in samples[column].fillna("")]
+        found[f"{column}_symbols"] = [len(parts) for parts in parted]
+        found[f"{column}_unknown"] = [len(set(parts).difference(known)) for parts in parted]
+    return found
+
+
 def seen_in(content: np.ndarray, splits: np.ndarray) -> np.ndarray:
     """Which splits have each sample's content, such as `test` or `train+test`: text (N,)."""
     codes, _ = pd.factorize(content)
@@ -136,8 +150,8 @@ def balance(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
 
     Without classes, one row for each split.
     """
-    classes = dataset.classes or [ALL]
-    labels = table["label"] if dataset.classes else pd.Series(ALL, index=table.index)
+    classes = [ALL] if dataset.symbols else dataset.classes or [ALL]
+    labels = table["label"] if dataset.classes and not dataset.symbols else pd.Series(ALL, index=table.index)
     counts = pd.crosstab(table["split"], labels)
     counts = counts.reindex(index=list(split.SPLITS), columns=classes, fill_value=0)
     sizes = np.array([(table["split"] == part).sum() for part in split.SPLITS])
@@ -159,7 +173,7 @@ def expected(dataset: Dataset, samples: int) -> list[Expectation]:
         Expectation("samples", "expect_table_row_count_to_equal", {"value": samples}),
         *(expected_of_images(dataset.image) if dataset.image else []),
         *expected_of_columns(dataset),
-        *(expected_of_boxes(dataset) if dataset.boxes else expected_of_classes(dataset) if dataset.classes else []),
+        *expected_of_answers(dataset),
         Expectation("samples", "expect_column_values_to_be_null", {"column": "copy_of", "mostly": originals}),
         one_of("seen_in", list(split.SPLITS)),
         between("splits", "split_samples", min_value=1),
@@ -185,6 +199,25 @@ def expected_of_columns(dataset: Dataset) -> list[Expectation]:
         *(between("samples", name, min_value=low, max_value=high) for name, (low, high) in numbers.items()),
         *(one_of(name, known) for name, known in dataset.categories.items()),
         *([between("samples", "words", min_value=dataset.words.shortest)] if dataset.words else []),
+        *([between("samples", "characters", min_value=1)] if dataset.characters else []),
+    ]
+
+
+def expected_of_answers(dataset: Dataset) -> list[Expectation]:
+    if dataset.boxes:
+        return expected_of_boxes(dataset)
+    if dataset.symbols:
+        return expected_of_symbols(dataset.symbols)
+    return expected_of_classes(dataset) if dataset.classes else []
+
+
+def expected_of_symbols(wanted: Symbols) -> list[Expectation]:
+    """Every text and every translation has symbols, all of them known, and no more than there is room for."""
+    return [
+        *(filled(column) for column in ("text", "translation")),
+        between("samples", "text_symbols", min_value=1, max_value=wanted.length),
+        between("samples", "translation_symbols", min_value=1, max_value=wanted.steps),
+        *(between("samples", f"{column}_unknown", max_value=0) for column in ("text", "translation")),
     ]
 
 

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Spec
-from tasks import catalogue, champions, history, objects, places, problems, score
+from tasks import catalogue, champions, history, objects, places, problems, score, sequences
 from tasks.catalogue import Monitoring
 from tasks.errors import BadData, BadRequest, Refused
 from tasks.outside import registry
 from tasks.receipts import digest_file
-from tasks.score import OBJECTS, Known
+from tasks.score import OBJECTS, TRANSLATION, Known
 
 SURE = 1.645
 """Standard errors: a mean that is farther below is below by more than chance, 19 times in 20."""
@@ -95,6 +95,8 @@ def read(path: Path, spec: Spec) -> pd.DataFrame:
     table = table[columns].astype({"id": str})
     if spec.boxes:
         objects.packed(list(table[OBJECTS]), spec)
+    elif spec.steps:
+        sequences.packed(table[TRANSLATION], spec)
     elif spec.classes:
         table["class"] = table["class"].astype(str)
         strange = ~table["class"].isin(spec.classes)
@@ -110,6 +112,8 @@ def read(path: Path, spec: Spec) -> pd.DataFrame:
 def answer_columns(spec: Spec) -> list[str]:
     if spec.boxes:
         return [OBJECTS]
+    if spec.steps:
+        return [TRANSLATION]
     return [*(["class"] if spec.classes else []), *([spec.number.name] if spec.number else [])]
 
 
@@ -150,6 +154,9 @@ def quality_of(model: str, number: int, known: Known) -> np.ndarray:
     if known.spec.boxes:
         true, told = (objects.packed(list(both[f"{OBJECTS}{suffix}"]), known.spec) for suffix in (" right", ""))
         return problems.load(known.problem).quality(true[["boxes", "labels"]], told, known.spec)
+    if known.spec.steps:
+        true, told = (sequences.packed(both[f"{TRANSLATION}{suffix}"], known.spec) for suffix in (" right", ""))
+        return problems.load(known.problem).quality(true, told, known.spec)
     right, given = (encoded(both, known.spec, suffix) for suffix in (" right", ""))
     answers = right["label"].argmax(axis=1) if known.spec.classes else None
     problem = problems.load(known.problem)
