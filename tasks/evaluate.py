@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -30,8 +32,10 @@ def evaluate(name: str) -> Evaluated:
     check_gate(recipe, problem)
     split = prepared.read(recipe.dataset, "test")
     Trained.read(places.trained(name))
-    given = records.ask(bases.network(name), split.samples)
-    exam = problem.judge(split, given, prepared.read_spec(recipe.dataset))
+    ask, spec = partial(records.ask, bases.network(name)), prepared.read_spec(recipe.dataset)
+    exam = problem.judge(split, ask(split.samples), spec)
+    if hasattr(problem, "further"):
+        exam = replace(exam, tables={**problem.further(ask, split, spec), **exam.tables})
     print("  ".join(f"{score} {value:.4f}" for score, value in exam.scores.items()), flush=True)
     with places.whole_folder(places.evaluated(name)) as folder:
         write(name, exam, pd.read_csv(places.trained(name) / "history.csv"), folder)

@@ -11,20 +11,27 @@ if TYPE_CHECKING:
 
 
 def compile_classifier(
-    model: keras.Model, hp: keras_tuner.HyperParameters, *, rate: float = 1e-3, decays: bool = False
+    model: keras.Model,
+    hp: keras_tuner.HyperParameters,
+    *,
+    rate: float = 1e-3,
+    decays: bool = False,
+    optimizer: str = "adam",
 ) -> keras.Model:
-    """Compile `model` with Adam and cross-entropy against integer labels.
+    """Compile `model` with cross-entropy against integer labels.
 
     Args:
         rate: default of the learning rate; Keras's own of 1e-3.
         decays: whether the rate may fall.
+        optimizer: adam or rmsprop.
 
     Hyperparameters:
-        learning_rate: of Adam, 1e-5 to 1e-2.
+        learning_rate: 1e-5 to 1e-2.
         decay_steps: steps in which the rate falls to zero along half a cosine; 0 for none. Only where it `decays`.
     """
+    optimizers = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate(hp, rate=rate, decays=decays)),
+        optimizer=optimizers[optimizer](learning_rate(hp, rate=rate, decays=decays)),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from models.parts.encodings import OneHot
 from models.spec import Input, Spec
 
 
@@ -17,12 +18,15 @@ def features(name: str, one: Input, tensor: keras.KerasTensor) -> keras.KerasTen
     """The input called `name` as one row of features: (B, D), each about 0 to 1.
 
     Pixels are flattened and divided by 255; numbers are scaled to 0..1 over the training samples' range, or to 0
-    where that is a single number; categories and words become 1 where they occur and 0 elsewhere.
+    where that is a single number; categories and words become 1 where they occur and 0 elsewhere, characters at every
+    place.
     """
     if name == "image":
         return layers.Flatten()(layers.Rescaling(1 / 255)(tensor))  # (B, H*W*C)
     if name == "numbers":
         return scaled(one, tensor)  # (B, D)
+    if name == "characters":
+        return layers.Flatten()(OneHot(*one.sizes)(tensor))  # (B, T*V)
     return layers.CategoryEncoding(sum(one.sizes), output_mode="multi_hot")(apart(one, tensor))  # (B, V)
 
 

@@ -1,7 +1,9 @@
 """The questions asked of data, one file each: their scores, tables and pictures.
 
 A file here offers `GATES`, the scores of which more is better and a gate may ask for, and the functions of
-`Problem`. Samples and answers are in the form that the problem's splits store and its models take and give.
+`Problem`. Samples and answers are in the form that the problem's splits store and its models take and give. It may
+offer `further(ask, split, spec)` besides: by name, tables that need more questions than the exam's, such as texts
+that a network writes; `ask` gives the network's answers to samples.
 """
 
 from __future__ import annotations

@@ -72,6 +72,8 @@ def examples() -> dict[str, Example]:
     corners = np.stack([answers % 2, answers // 2], axis=1).astype(np.float32) * 4 + rng.random((COUNT, 2), np.float32)
     words = np.zeros((COUNT, 6), np.int32)
     words[:, :4] = np.stack([answers + 2, *rng.integers(6, 20, (3, COUNT))], axis=1)
+    characters = rng.integers(0, 4, (COUNT, 6), dtype=np.uint8)
+    characters[:, 3] = answers
     brands = answers[:, np.newaxis] % 3
     price = (20 + 10 * answers + corners[:, 0]).astype(np.float32)
     seen = {"image": Input((20, 20, 3), "uint8")}
@@ -92,6 +94,7 @@ def examples() -> dict[str, Example]:
         ),
         "numbers": Example(Spec({"numbers": known["numbers"]}, CLASSES), corners, answers),
         "words": Example(Spec(told, CLASSES), words, answers),
+        "characters": Example(Spec({"characters": Input((6,), "uint8", sizes=(4,))}, CLASSES), characters, answers),
         "image and attributes": Example(Spec({**seen, **known}, number=number), facts, price),
         "image, attributes and words": Example(
             Spec({**seen, **known, **told}, number=number), {**facts, "words": words}, price

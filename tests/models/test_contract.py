@@ -96,7 +96,7 @@ class TestEveryArchitecture:
         if example.spec.boxes:
             learn_boxes(name, example)
             return
-        rate = {"learning_rate": 0.01} if example.spec.number or kind in ("numbers", "words") else {}
+        rate = {"learning_rate": 0.01} if example.spec.number or kind in ("numbers", "words", "characters") else {}
         model, _ = build(name, example.spec, **rate)
         before = model.evaluate(example.samples, example.answers, verbose=0, return_dict=True)
         for _ in range(40):
