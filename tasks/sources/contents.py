@@ -197,6 +197,37 @@ def content(archive: Archive, member: str, most: int | None = None) -> bytes:
     return archive.read(member)
 
 
+def plain(path: Path) -> bytes:
+    """The bytes of a file that is no archive.
+
+    Raises:
+        Refused: if it is larger than a member may be.
+    """
+    if (size := path.stat().st_size) > BYTES:
+        raise Refused(f"`{path.name}` must have at most {BYTES} bytes. Received: {size}")
+    return path.read_bytes()
+
+
+def text(content: bytes, name: str) -> str:
+    """Text in UTF-8, without a byte order mark, whose lines end in one new line.
+
+    Args:
+        name: for errors.
+
+    Raises:
+        BadData: if it is not UTF-8, or has a NUL; the line is told.
+    """
+    try:
+        decoded = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line, byte = content.count(b"\n", 0, error.start) + 1, error.object[error.start]
+        raise BadData(f"`{name}` must be UTF-8. Received: byte {byte:#04x} in line {line}") from None
+    if "\0" in decoded:
+        line = decoded.count("\n", 0, decoded.index("\0")) + 1
+        raise BadData(f"`{name}` must be text. Received: a NUL in line {line}")
+    return decoded.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def photograph(content: bytes, name: str, size: int) -> np.ndarray:
     """A photograph upright, its middle square as `size` x `size` pixels: uint8 (size, size, 3).
 
