@@ -26,12 +26,15 @@ def read(folder: Path, source: Source) -> Raw:
         documents: what is one: a `file`, a `paragraph`, which blank lines part from others, or a `chapter`, which a
             heading begins; what stands before the first heading is one too.
         heading: of chapters, a regular expression that such a line matches as a whole. Several in a row begin one.
+        first: characters of all documents together that are kept, the first ones; left out, all.
         path: regular expression that the paths of an archive's files match as a whole; left out, `.*\\.txt`.
 
     Raises:
         BadData: if a file is no text in UTF-8, or there are no documents.
     """
     found = [document for name, content in members(folder, source) for document in parted(name, content, source)]
+    if "first" in source.settings:
+        found = beginning(found, int(str(source.settings["first"])))
     if not found:
         raise BadData(f"`{', '.join(source.files)}` must hold documents. Received: none")
     return Raw(pd.DataFrame(found, columns=["file", "text"]).assign(label="", split=""))
@@ -59,6 +62,13 @@ def parted(name: str, content: bytes, source: Source) -> list[tuple[str, str]]:
     begins = paragraphs(lines) if kind == "paragraph" else chapters(name, lines, str(source.settings["heading"]))
     bounds = itertools.pairwise([*begins, len(lines)])
     return [(f"{name}, line {begin + 1}", "\n".join(lines[begin:end]).strip("\n")) for begin, end in bounds]
+
+
+def beginning(documents: list[tuple[str, str]], most: int) -> list[tuple[str, str]]:
+    """Documents of at most `most` characters in all, the last of them perhaps cut."""
+    ends = itertools.accumulate(len(text) for _, text in documents)
+    kept = [(name, text[: len(text) - max(0, end - most)]) for (name, text), end in zip(documents, ends, strict=True)]
+    return [(name, text) for name, text in kept if text]
 
 
 def paragraphs(lines: list[str]) -> list[int]:

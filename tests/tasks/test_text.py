@@ -121,3 +121,9 @@ def test_the_real_book_has_its_chapters() -> None:
     assert texts[53].startswith("Segunda parte del ingenioso caballero don Quijote de la Mancha\nCapítulo Primero.")
     assert texts[126].endswith("del todo, sin duda alguna. Vale.\nFin")
     assert sum(len(one.split()) for one in texts) == 375_784
+
+
+@pytest.mark.parametrize(("most", "wanted"), [(2, ["ab"]), (3, ["ab", "c"]), (5, ["ab", "cde"]), (9, ["ab", "cde"])])
+def test_only_the_first_characters_are_kept(most: int, wanted: list[str]) -> None:
+    documents = [("one", "ab"), ("two", "cde")]
+    assert [one for _, one in text.beginning(documents, most)] == wanted
