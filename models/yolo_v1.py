@@ -12,9 +12,10 @@ Departures: where several boxes have their centres in one cell, it learns the la
 
 Input shape: (B, H, W, C), uint8, 0 to 255, H and W multiples of the step; scaled to -1..1 inside.
 Output shape: `predict` gives `boxes` (B, R, 4), `labels` and `scores` (B, R); called, (B, S * S, 5 * guesses + K).
-Score: map_50 0.129 on digit scenes after 30 epochs of the narrow network, 5,246,376 parameters (recipe
-yolo_v1_digit_scenes, 477 s on two busy CPU cores), far below what its gate asks. It has learnt too little, not too much
-by heart (loss 3.6, validation 3.7): its dense layers learn each place for itself, and no base gives it features.
+Score: map_50 0.931 and map 0.511 on digit scenes after 50 epochs of the narrow network, 6,099,944 parameters (recipe
+yolo_v1_digit_scenes, 18 min on two busy CPU cores). Its dense layers learn each place for itself, and no base gives it
+features: with 8x8 cells, dropout and a rate of 0.001 it reached 0.129 in 30 epochs; the recipe has 4x4 cells, where
+0.6 % of the digits share one and are lost, no dropout, a rate of 0.0003 and smaller batches.
 """
 
 from __future__ import annotations
