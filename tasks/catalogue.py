@@ -121,11 +121,34 @@ class Words(Entry):
             in the training samples have the others.
         length: words of a text that are kept, its first ones.
         shortest: least words that a text must have.
+        longest: most words that it may have; left out, any number.
+        line: most characters of a line.
+        garbled: share of the texts that may have a character U+FFFD, which stands for one that could not be read, and
+            of those that may have letters in UTF-8 that somebody read as Latin-1, such as `Ã©`.
+        language: that the texts are in, en or es; left out, it is not judged.
+        foreign: share of the texts that may be in another, or in none that can be told.
+        near: share of the runs of five words of two texts that both have (Jaccard) from which they are nearly the
+            same.
+        near_duplicates: most texts of which another split has nearly the same; left out, they are counted and shown,
+            not judged.
     """
 
     vocabulary: Annotated[Whole, Field(ge=3, le=1_000_000)]
     length: Annotated[Whole, Field(ge=1, le=100_000)]
     shortest: Annotated[Whole, Field(ge=0)] = 1
+    longest: Annotated[Whole, Field(ge=1)] | None = None
+    line: Annotated[Whole, Field(ge=1, le=100_000_000)] = 100_000
+    garbled: Annotated[Real, Field(ge=0, lt=1)] = 0.001
+    language: Literal["en", "es"] | None = None
+    foreign: Annotated[Real, Field(ge=0, lt=1)] = 0.1
+    near: Annotated[Real, Field(ge=0.5, le=1)] = 0.8
+    near_duplicates: Annotated[Whole, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def some_length_is_allowed(self) -> Self:
+        if self.longest is not None and self.longest < self.shortest:
+            raise ValueError(f"`longest` must be at least `shortest`, {self.shortest}. Received: {self.longest}")
+        return self
 
 
 class Characters(Entry):

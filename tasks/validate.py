@@ -15,8 +15,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from tasks import catalogue, encoding, ingested, pictures, places, split
-from tasks.catalogue import Dataset, Symbols
+from tasks import catalogue, encoding, excerpts, ingested, pictures, places, split, texts
+from tasks.catalogue import Dataset, Symbols, Words
 from tasks.errors import BadData
 from tasks.outside import expectations
 from tasks.outside.expectations import Expectation, Verdict
@@ -48,6 +48,8 @@ def validate(name: str) -> Validated:
         objects = describe_boxes(ingested.boxes(dataset.source), table)
         table["objects"] = objects.groupby("sample").size().reindex(table.index, fill_value=0)
         tables |= {"boxes": objects, "splits": balance(objects, dataset)}
+    if dataset.words:
+        tables["splits"] = tables["splits"].assign(split_words=split_words(samples["text"], table, tables["splits"]))
     places.SCRATCH.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=places.SCRATCH) as scratch:
         wanted = expected(dataset, Ingested.read(places.ingested(dataset.source)).samples)
@@ -56,7 +58,11 @@ def validate(name: str) -> Validated:
         final = places.validated(name) if success else failed(name)
         with places.whole_folder(final) as folder:
             shutil.move(Path(scratch) / "docs", folder / "docs")
-            write_report(name, images, tables, verdicts, folder)
+            parts = [
+                *sheets(images, tables, verdicts, folder),
+                *(excerpts.parts(samples["text"].fillna(""), table, folder) if dataset.words else []),
+            ]
+            write_report(name, tables, verdicts, parts, folder)
             if success:
                 shutil.rmtree(failed(name), ignore_errors=True)
                 return receipt(name, dataset, table, verdicts).write(folder)
@@ -72,10 +78,10 @@ def describe(images: np.ndarray | None, samples: pd.DataFrame, dataset: Dataset)
     """One row for each sample: what it is, and how it stands to the others.
 
     Returns:
-        Columns row, label, split, those of the dataset's numbers, categories and answer, those of `of_images` and
-        `of_symbols`, `words` and `characters` (how many a text has), copy_of (the first row with the same inputs, if
-        another), labels_of_sample (how many different ones the same inputs have) and seen_in (the splits that have
-        the same, or others of its group, joined by +).
+        Columns row, label, split, those of the dataset's numbers, categories and answer, those of `of_images`,
+        `texts.describe` and `of_symbols`, `characters` (how many a text has), copy_of (the first row with the same
+        inputs, if another), labels_of_sample (how many different ones the same inputs have) and seen_in (the splits
+        that have the same, or others of its group, joined by +).
     """
     content = split.inputs(images, samples, dataset)
     splits = split.of_dataset(content, samples, dataset)
@@ -83,7 +89,7 @@ def describe(images: np.ndarray | None, samples: pd.DataFrame, dataset: Dataset)
     if dataset.image:
         table = table.assign(**of_images(images, len(samples)))
     if dataset.words:
-        table["words"] = [len(encoding.words(text)) for text in samples["text"].fillna("")]
+        table = table.join(texts.describe(samples["text"].fillna(""), splits, dataset.words))
     if dataset.characters:
         table["characters"] = samples["text"].fillna("").str.len()
     if dataset.symbols:
@@ -143,6 +149,12 @@ def seen_in(content: np.ndarray, splits: np.ndarray) -> np.ndarray:
     return np.array(names)[number]
 
 
+def split_words(read: pd.Series, table: pd.DataFrame, splits: pd.DataFrame) -> list[int]:
+    """How many different words the split has that each row of `splits` is of."""
+    found = {part: texts.different(read[table["split"] == part].dropna()) for part in split.SPLITS}
+    return [found[row.partition(" ")[0]] for row in splits[expectations.ROW]]
+
+
 def balance(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """One row for each class in each split: row (`train 3`), samples, fraction of the split, split_samples.
 
@@ -173,6 +185,7 @@ def expected(dataset: Dataset, samples: int) -> list[Expectation]:
         Expectation("samples", "expect_table_row_count_to_equal", {"value": samples}),
         *(expected_of_images(dataset.image) if dataset.image else []),
         *expected_of_columns(dataset),
+        *(expected_of_texts(dataset.words, samples) if dataset.words else []),
         *expected_of_answers(dataset),
         Expectation("samples", "expect_column_values_to_be_null", {"column": "copy_of", "mostly": originals}),
         one_of("seen_in", list(split.SPLITS)),
@@ -192,13 +205,12 @@ def expected_of_images(shape: list[int]) -> list[Expectation]:
 
 
 def expected_of_columns(dataset: Dataset) -> list[Expectation]:
-    """Every number is there and in its range, every category is known, and every text has enough words."""
+    """Every number is there and in its range, and every category is known."""
     numbers = {**dataset.numbers, **(dataset.answer or {})}
     return [
         *(filled(column) for column in [*numbers, *dataset.categories]),
         *(between("samples", name, min_value=low, max_value=high) for name, (low, high) in numbers.items()),
         *(one_of(name, known) for name, known in dataset.categories.items()),
-        *([between("samples", "words", min_value=dataset.words.shortest)] if dataset.words else []),
         *([between("samples", "characters", min_value=1)] if dataset.characters else []),
     ]
 
@@ -221,12 +233,30 @@ def expected_of_symbols(wanted: Symbols) -> list[Expectation]:
     ]
 
 
+def expected_of_texts(wanted: Words, samples: int) -> list[Expectation]:
+    """Every text can be read, is as long as it may be and in the language that is asked for, and stands alone."""
+    longest = {} if wanted.longest is None else {"max_value": wanted.longest}
+    alone = max(0, samples - (wanted.near_duplicates or 0)) / samples
+    in_language = one_of("language", [str(wanted.language)], mostly=1 - wanted.foreign)
+    unlike = Expectation("samples", "expect_column_values_to_be_null", {"column": "near", "mostly": alone})
+    return [
+        between("samples", "words", min_value=wanted.shortest, **longest),
+        between("samples", "longest_line", max_value=wanted.line),
+        between("samples", "controls", max_value=0),
+        *(between("samples", name, max_value=0, mostly=1 - wanted.garbled) for name in ("replaced", "mojibake")),
+        between("splits", "split_words", min_value=2),
+        *([in_language] if wanted.language else []),
+        *([unlike] if wanted.near_duplicates is not None else []),
+    ]
+
+
 def expected_of_classes(dataset: Dataset) -> list[Expectation]:
+    most = {"max_value": 1, "strict_max": True} if dataset.words else {}  # texts may well lack one of many classes
     return [
         filled("label"),
         one_of("label", list(dataset.classes or [])),
         one_of("labels_of_sample", [1]),
-        between("splits", "fraction", min_value=dataset.smallest_class),
+        between("splits", "fraction", min_value=dataset.smallest_class, **most),
     ]
 
 
@@ -247,8 +277,10 @@ def filled(column: str, *, table: str = "samples") -> Expectation:
     return Expectation(table, "expect_column_values_to_not_be_null", {"column": column})
 
 
-def one_of(column: str, values: list[str] | list[bool] | list[int], *, table: str = "samples") -> Expectation:
-    return Expectation(table, "expect_column_values_to_be_in_set", {"column": column, "value_set": values})
+def one_of(
+    column: str, values: list[str] | list[bool] | list[int], *, table: str = "samples", **most: float
+) -> Expectation:
+    return Expectation(table, "expect_column_values_to_be_in_set", {"column": column, "value_set": values, **most})
 
 
 def between(table: str, column: str, **limits: float) -> Expectation:
@@ -297,9 +329,9 @@ def result_id(verdicts: list[Verdict]) -> str:
 
 
 def write_report(
-    name: str, images: np.ndarray | None, tables: dict[str, pd.DataFrame], verdicts: list[Verdict], folder: Path
+    name: str, tables: dict[str, pd.DataFrame], verdicts: list[Verdict], parts: list[str], folder: Path
 ) -> None:
-    """Write report.html: the verdicts, the classes and what the samples look like, in one file."""
+    """Write report.html: the verdicts, the classes and what the samples look like, which `parts` tell, in one file."""
     counts = tables["splits"][expectations.ROW].str.split(" ", n=1, expand=True)
     classes = pd.crosstab(counts[1], counts[0], values=tables["splits"]["samples"], aggfunc="sum")
     classes = classes.reindex(columns=list(split.SPLITS)).rename_axis(index="class", columns=None).reset_index()
@@ -312,7 +344,7 @@ def write_report(
         pictures.table(pd.DataFrame([report_row(verdict) for verdict in verdicts])),
         f"<h2>{'Boxes' if 'boxes' in tables else 'Samples'} of each class</h2>",
         pictures.table(classes),
-        *sheets(images, tables, verdicts, folder),
+        *parts,
     )
     (folder / "report.html").write_text(page, encoding="utf-8")
 
