@@ -12,14 +12,18 @@ from keras import layers
 from models import (
     alexnet,
     cnn,
+    cnn_1d,
     darknet19,
     darknet53,
     deep_cnn,
     deep_mlp,
+    gru,
     inception,
+    lstm,
     mlp,
     mlp_cnn,
     resnet50,
+    simple_rnn,
     two_heads,
     vgg16,
 )
@@ -56,6 +60,28 @@ def test_constructors_have_the_course_s_settings() -> None:
     assert [cnn.cnn().count_params(), mlp.mlp().count_params()] == [93_322, 407_050]
     assert deep_mlp.deep_mlp().count_params() == 8_986_602
     assert (deep_cnn.deep_cnn().count_params(), trainable(deep_cnn.deep_cnn())) == (2_911_018, 2_908_586)
+
+
+def test_readers_of_reviews() -> None:
+    """Of 10,000 words; each ends in one unit."""
+    assert cnn_1d.cnn_1d().count_params() == 1_315_937
+    assert lstm.lstm().count_params() == 1_411_713
+    assert gru.gru().count_params() == 1_379_201
+    assert simple_rnn.simple_rnn().count_params() == 322_113
+
+
+@pytest.mark.parametrize(
+    ("network", "parameters"),
+    [
+        (cnn_1d.cnn_1d(), [1_280_000, (7 * 128 + 1) * 32, (7 * 32 + 1) * 32, 33]),
+        (lstm.lstm(), [1_280_000, 4 * (128 * (128 + 128) + 128), 129]),
+        (gru.gru(), [1_280_000, 3 * (128 * (128 + 128) + 2 * 128), 129]),
+        (simple_rnn.simple_rnn(), [320_000, 32 * (32 + 32) + 32, 33]),
+    ],
+    ids=["cnn_1d", "lstm", "gru", "simple_rnn"],
+)
+def test_readers_layer_by_layer(network: keras.Model, parameters: list[int]) -> None:
+    assert [layer.count_params() for layer in network.layers if layer.count_params()] == parameters
 
 
 def test_cnn_layer_by_layer() -> None:

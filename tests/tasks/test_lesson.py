@@ -95,3 +95,12 @@ def test_an_epoch_has_the_steps_of_the_courses_logs() -> None:
 def test_the_mnist_network_has_the_courses_sizes() -> None:
     sides = [int(text.split("x")[0]) for text in tables("convolution")["mnist_network"]["output"]]
     assert sides == [28, 26, 13, 11, 5, 3]
+
+
+def test_over_a_long_gap_the_simple_network_alone_does_not_learn() -> None:
+    """By chance a quarter is right."""
+    right = tables("long_gap")["accuracy"].set_index(["cell", "longest gap"])["right answers after it"].astype(float)
+    assert right.xs(10, level="longest gap").min() > 0.99
+    assert right["LSTM", 100] > 0.99
+    assert right["GRU", 100] > 0.99
+    assert right["simple RNN", 100] < 0.7

@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeRegressor
 from tasks import catalogue, places
 from tasks.catalogue import Source
 from tasks.errors import BadData, BadRequest, Refused
-from tasks.sources import books, cifar10, clothes, contents, houses, photographs, points, reuters
+from tasks.sources import books, cifar10, clothes, contents, houses, imdb, photographs, points, reuters
 
 KNOWN = catalogue.load()
 SHARED = places.ROOT.parent / "shared" / "datasets"
@@ -102,6 +102,37 @@ class TestReuters:
     def test_what_is_no_list_of_documents_is_refused(self, tmp_path: Path, documents: object) -> None:
         with pytest.raises(BadData, match=r"`a.json` must"):
             self.read(tmp_path, documents)
+
+
+class TestImdb:
+    def read(self, folder: Path, content: bytes) -> list[tuple[str, str, str]]:
+        (folder / "a.json").write_bytes(content)
+        samples = imdb.read(folder, made("imdb", files={"a.json": "0" * 64})).samples
+        return list(samples[["label", "text", "split"]].itertuples(index=False, name=None))
+
+    def test_sentiments_are_named_and_breaks_are_new_lines(self, tmp_path: Path) -> None:
+        reviews = [{"t": "Bad.<br /><br />Very <i>bad</i>.<BR>", "s": 0}, {"t": "Bon caf\u00e9<br/>", "s": 1}]
+        wanted = [("negative", "Bad.\n\nVery <i>bad</i>.\n", ""), ("positive", "Bon café\n", "")]
+        assert self.read(tmp_path, json.dumps(reviews).encode()) == wanted
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b'{"t": "x", "s": 1}',
+            b"[1]",
+            b'[{"t": "x"}]',
+            b'[{"s": 1}]',
+            b'[{"t": 3, "s": 1}]',
+            b'[{"t": "x", "s": 2}]',
+            b'[{"t": "x", "s": true}]',
+            b'[{"t": "x", "s": 1.0}]',
+            b"[{",
+            b'[{"t": "\xff", "s": 1}]',
+        ],
+    )
+    def test_what_is_no_list_of_reviews_is_refused(self, tmp_path: Path, content: bytes) -> None:
+        with pytest.raises(BadData, match=r"`a.json` must"):
+            self.read(tmp_path, content)
 
 
 COLOURS = {
