@@ -113,6 +113,16 @@ def in_order(limits: list[float]) -> list[float]:
 Limits = Annotated[list[Whole | Real], Field(min_length=2, max_length=2), AfterValidator(in_order)]
 
 
+def rising(sizes: list[int]) -> list[int]:
+    """The smallest and the largest, perhaps the same."""
+    if sizes[0] > sizes[1]:
+        raise ValueError("must be the smallest size and the largest")
+    return sizes
+
+
+Sizes = Annotated[list[Annotated[Whole, Field(ge=1, le=5)]], Field(min_length=2, max_length=2), AfterValidator(rising)]
+
+
 class Words(Entry):
     """How a text becomes numbers: lower case, cut at whatever is no letter or digit.
 
@@ -121,11 +131,14 @@ class Words(Entry):
             in the training samples have the others.
         length: words of a text that are kept, its first ones.
         shortest: least words that a text must have.
+        ngrams: words that a number stands for, fewest and most: [1, 2] for each word and each two neighbours. All that
+            is said of words above, but for `shortest`, is then said of these.
     """
 
     vocabulary: Annotated[Whole, Field(ge=3, le=1_000_000)]
     length: Annotated[Whole, Field(ge=1, le=100_000)]
     shortest: Annotated[Whole, Field(ge=0)] = 1
+    ngrams: Sizes = [1, 1]
 
 
 class Dataset(Entry):

@@ -27,7 +27,7 @@ def prepare(name: str) -> Prepared:
     images, table = ingested.read(dataset.source, dataset.columns)
     splits = split.of_dataset(split.inputs(images, table, dataset), table, dataset)
     train = table[splits == "train"]
-    vocabulary = encoding.learn_vocabulary(train["text"], dataset.words.vocabulary) if dataset.words else []
+    vocabulary = encoding.learn_vocabulary(train["text"], dataset.words) if dataset.words else []
     boxes = ingested.boxes(dataset.source) if dataset.boxes else None
     samples = encoding.samples(images, table, dataset, vocabulary, proposed(images, dataset))
     answers = encoding.answers(table, dataset, boxes)
