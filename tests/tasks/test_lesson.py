@@ -95,3 +95,10 @@ def test_an_epoch_has_the_steps_of_the_courses_logs() -> None:
 def test_the_mnist_network_has_the_courses_sizes() -> None:
     sides = [int(text.split("x")[0]) for text in tables("convolution")["mnist_network"]["output"]]
     assert sides == [28, 26, 13, 11, 5, 3]
+
+
+def test_the_sentences_have_the_courses_numbers() -> None:
+    shown = tables("text")
+    assert list(shown["sequences"]["numbers"]) == ["2, 3, 4, 1, 5, 6", "1, 7, 8, 9, 10, 11"]
+    assert shown["looked_up"]["numbers"][1] == "10 12 19"
+    assert (len(shown["bag_of_words"]), len(shown["bag_with_pairs"])) == (5, 12)
