@@ -113,6 +113,16 @@ def in_order(limits: list[float]) -> list[float]:
 Limits = Annotated[list[Whole | Real], Field(min_length=2, max_length=2), AfterValidator(in_order)]
 
 
+def rising(sizes: list[int]) -> list[int]:
+    """The smallest and the largest, perhaps the same."""
+    if sizes[0] > sizes[1]:
+        raise ValueError("must be the smallest size and the largest")
+    return sizes
+
+
+Sizes = Annotated[list[Annotated[Whole, Field(ge=1, le=5)]], Field(min_length=2, max_length=2), AfterValidator(rising)]
+
+
 class Words(Entry):
     """How a text becomes numbers: lower case, cut at whatever is no letter or digit.
 
@@ -131,6 +141,8 @@ class Words(Entry):
             same.
         near_duplicates: most texts of which another split has nearly the same; left out, they are counted and shown,
             not judged.
+        ngrams: words that a number stands for, fewest and most: [1, 2] for each word and each two neighbours. All that
+            is said of words above, but for `shortest`, is then said of these.
     """
 
     vocabulary: Annotated[Whole, Field(ge=3, le=1_000_000)]
@@ -143,6 +155,7 @@ class Words(Entry):
     foreign: Annotated[Real, Field(ge=0, lt=1)] = 0.1
     near: Annotated[Real, Field(ge=0.5, le=1)] = 0.8
     near_duplicates: Annotated[Whole, Field(ge=0)] | None = None
+    ngrams: Sizes = [1, 1]
 
     @model_validator(mode="after")
     def some_length_is_allowed(self) -> Self:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from models.spec import Input, Number, Spec
 from tasks import ingested, records
-from tasks.catalogue import Dataset
+from tasks.catalogue import Dataset, Words
 from tasks.errors import BadData
 
 WORD = re.compile(r"[^\W_]+")
@@ -28,16 +28,24 @@ def words(text: str) -> list[str]:
     return WORD.findall(text.lower())
 
 
-def learn_vocabulary(texts: Iterable[str], size: int) -> list[str]:
-    """The `size` - 2 most frequent words, the most frequent first; equally frequent ones in alphabetical order."""
-    counts = Counter(word for text in texts for word in words(text))
-    return [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[: size - 2]]
+def ngrams(text: str, rule: Words) -> list[str]:
+    """What the rule numbers of `text`: its n-grams, place by place and the shortest first, words parted by a blank."""
+    least, most = rule.ngrams
+    row = words(text)
+    places = [(start, start + size) for start in range(len(row)) for size in range(least, most + 1)]
+    return [" ".join(row[start:end]) for start, end in places if end <= len(row)]
 
 
-def numbered(texts: Iterable[str], vocabulary: list[str], length: int) -> np.ndarray:
-    """The first `length` words of each text as numbers, int32 (N, T); a word's number is its place plus 2."""
-    number = {word: place for place, word in enumerate(vocabulary, start=UNKNOWN + 1)}
-    rows = [[number.get(word, UNKNOWN) for word in words(text)[:length]] for text in texts]
+def learn_vocabulary(texts: Iterable[str], rule: Words) -> list[str]:
+    """The most frequent n-grams, the most frequent first; equally frequent ones in alphabetical order."""
+    counts = Counter(one for text in texts for one in ngrams(text, rule))
+    return [one for one, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[: rule.vocabulary - 2]]
+
+
+def numbered(texts: Iterable[str], vocabulary: list[str], rule: Words) -> np.ndarray:
+    """The first n-grams of each text as numbers, int32 (N, T); an n-gram's number is its place plus 2."""
+    length, number = rule.length, {one: place for place, one in enumerate(vocabulary, start=UNKNOWN + 1)}
+    rows = [[number.get(one, UNKNOWN) for one in ngrams(text, rule)[:length]] for text in texts]
     table = np.full((len(rows), length), NOTHING, dtype=np.int32)
     for row, line in zip(table, rows, strict=True):
         row[: len(line)] = line
@@ -69,7 +77,7 @@ def samples(
         columns = [numbers_of(table[column], known) for column, known in dataset.categories.items()]
         parts["categories"] = np.stack(columns, axis=1)
     if dataset.words:
-        parts["words"] = numbered(table["text"], vocabulary, dataset.words.length)
+        parts["words"] = numbered(table["text"], vocabulary, dataset.words)
     if dataset.symbols:
         parts["symbols"] = symbols(table["text"], dataset.symbols.known, dataset.symbols.length)
     return records.packed(parts) if len(parts) > 1 else next(iter(parts.values()))

@@ -61,7 +61,7 @@ class Made:
 def encoded(images: np.ndarray | None, table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
     """Each row of the source is a sample."""
     train = table[splits == "train"]
-    vocabulary = encoding.learn_vocabulary(train["text"], dataset.words.vocabulary) if dataset.words else []
+    vocabulary = encoding.learn_vocabulary(train["text"], dataset.words) if dataset.words else []
     boxes = ingested.boxes(dataset.source) if dataset.boxes else None
     samples = encoding.samples(images, table, dataset, vocabulary, proposed(images, dataset))
     answers = encoding.answers(table, dataset, boxes)

@@ -30,6 +30,14 @@ def features(name: str, one: Input, tensor: keras.KerasTensor) -> keras.KerasTen
     return layers.CategoryEncoding(sum(one.sizes), output_mode="multi_hot")(apart(one, tensor))  # (B, V)
 
 
+def bag(one: Input, tensor: keras.KerasTensor, *, counting: str) -> keras.KerasTensor:
+    """A bag of the words (B, T): of each but nothing, `count` for how often it occurs, `multi_hot` for whether it does.
+
+    Output shape: (B, V - 1), the unknown words first.
+    """
+    return layers.CategoryEncoding(*one.sizes, output_mode=counting)(tensor)[:, 1:]
+
+
 def apart(one: Input, tensor: keras.KerasTensor) -> keras.KerasTensor:
     """Category numbers (B, D), each column's beginning where the one before ends, so that no two share a number."""
     starts = [sum(one.sizes[:column]) for column in range(len(one.sizes))]

@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+from sklearn.feature_extraction.text import CountVectorizer
 
 from models.spec import Input
 from tasks import encoding
-from tasks.catalogue import Dataset
+from tasks.catalogue import Dataset, Words
 from tasks.errors import BadData
 
 HOUSES = Dataset.model_validate(
@@ -41,13 +43,41 @@ def test_words_are_runs_of_letters_and_digits() -> None:
 
 
 def test_the_most_frequent_words_come_first_and_equals_by_the_alphabet() -> None:
-    assert encoding.learn_vocabulary(["b a c", "c b d", "c"], 5) == ["c", "b", "a"]
+    assert encoding.learn_vocabulary(["b a c", "c b d", "c"], Words(vocabulary=5, length=1)) == ["c", "b", "a"]
 
 
 def test_words_become_numbers_cut_and_filled() -> None:
-    found = encoding.numbered(["c b x c", "b", ""], ["c", "b"], 3)
+    found = encoding.numbered(["c b x c", "b", ""], ["c", "b"], Words(vocabulary=5, length=3))
     assert found.tolist() == [[2, 3, 1], [3, 0, 0], [0, 0, 0]]
     assert found.dtype == np.int32
+
+
+PAIRS = Words(vocabulary=6, length=4, ngrams=[1, 2])
+
+
+def test_ngrams_go_place_by_place() -> None:
+    assert encoding.ngrams("A b, c", PAIRS) == ["a", "a b", "b", "b c", "c"]
+    assert encoding.ngrams("a b c d", PAIRS.model_copy(update={"ngrams": [3, 3]})) == ["a b c", "b c d"]
+    assert encoding.ngrams("a", PAIRS.model_copy(update={"ngrams": [2, 2]})) == []
+
+
+def test_ngrams_become_numbers_cut_and_filled() -> None:
+    vocabulary = encoding.learn_vocabulary(["a b c", "a b", "b"], PAIRS)
+    assert vocabulary == ["b", "a", "a b", "b c"]
+    assert encoding.numbered(["a b c", "c b", ""], vocabulary, PAIRS).tolist() == [[3, 4, 2, 5], [1, 1, 2, 0], [0] * 4]
+
+
+@given(st.lists(st.sampled_from(["a", "bb", "c3"]), max_size=8), st.sampled_from([(1, 1), (1, 2), (2, 3)]))
+def test_ngrams_are_those_of_scikit_learn(row: list[str], sizes: tuple[int, int]) -> None:
+    analyser = CountVectorizer(token_pattern=r"[^\W_]+", ngram_range=sizes).build_analyzer()  # noqa: S106, no password
+    theirs = analyser(" ".join(row))
+    assert sorted(encoding.ngrams(" ".join(row), PAIRS.model_copy(update={"ngrams": list(sizes)}))) == sorted(theirs)
+
+
+@pytest.mark.parametrize("sizes", [[2, 1], [0, 1], [1]])
+def test_sizes_of_ngrams_rise(sizes: list[int]) -> None:
+    with pytest.raises(ValidationError, match="ngrams"):
+        Words(vocabulary=5, length=3, ngrams=sizes)
 
 
 def test_a_sample_of_several_inputs_is_a_record() -> None:

@@ -104,3 +104,10 @@ def test_over_a_long_gap_the_simple_network_alone_does_not_learn() -> None:
     assert right["LSTM", 100] > 0.99
     assert right["GRU", 100] > 0.99
     assert right["simple RNN", 100] < 0.7
+
+
+def test_the_sentences_have_the_courses_numbers() -> None:
+    shown = tables("text")
+    assert list(shown["sequences"]["numbers"]) == ["2, 3, 4, 1, 5, 6", "1, 7, 8, 9, 10, 11"]
+    assert shown["looked_up"]["numbers"][1] == "10 12 19"
+    assert (len(shown["bag_of_words"]), len(shown["bag_with_pairs"])) == (5, 12)
