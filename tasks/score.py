@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Input, Spec
-from tasks import history, measures, objects, places, prepared, records, sequences
+from tasks import history, measures, objects, places, prepared, records
 from tasks.catalogue import NAME
 from tasks.errors import BadData, BadRequest
 from tasks.measures import Reference
 from tasks.outside import registry, tracking
+from tasks.problems import translation
 from tasks.receipts import digest_file
 
 MONITORING, REFERENCE = "monitoring", "reference.npz"
@@ -172,7 +173,7 @@ def rows(samples: np.ndarray, given: np.ndarray, known: Known, ids: np.ndarray) 
     if known.spec.boxes:
         table[OBJECTS] = objects.texts(given, known.spec)
     elif known.spec.steps:
-        table[TRANSLATION] = sequences.texts(given, known.spec)
+        table[TRANSLATION] = translation.texts(given, known.spec)
     elif known.spec.classes:
         label = records.part(given, "label")
         table["class"] = np.array(known.spec.classes)[label.argmax(axis=1)]

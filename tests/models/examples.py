@@ -48,6 +48,16 @@ def scenes(
     return images, {"boxes": boxes, "labels": labels}
 
 
+def reversed_rows(rng: np.random.Generator, length: int, known: int) -> tuple[np.ndarray, np.ndarray]:
+    """One to `length` symbols of `known`, and their classes backwards: samples and answers (COUNT, length)."""
+    samples = np.zeros((COUNT, length), np.int32)
+    answers = np.full((COUNT, length), -1, np.int32)
+    for row, size in enumerate(1 + np.arange(COUNT) % length):
+        classes = rng.integers(0, known, size)
+        samples[row, :size], answers[row, :size] = classes + 2, classes[::-1]
+    return samples, answers
+
+
 def proposals(rng: np.random.Generator, boxes: np.ndarray, count: int) -> np.ndarray:
     """The boxes (N, M, 4) a little off, and others anywhere: (N, count, 4)."""
     corners = np.sort(rng.random((len(boxes), count, 2, 2)), axis=2)
@@ -86,6 +96,7 @@ def examples() -> dict[str, Example]:
     scene, marked = scenes(rng, 64, 3)
     proposed = proposals(rng, marked["boxes"], 16)
     picture = Input((64, 64, 1), "uint8")
+    symbols, backwards = reversed_rows(rng, 5, 6)
     number = Number("price", float(price.min()), float(price.mean()), float(price.max()))
     return {
         "image": Example(Spec({"image": Input((20, 20, 1), "uint8")}, CLASSES), textures(rng, answers, 20, 1), answers),
@@ -104,6 +115,9 @@ def examples() -> dict[str, Example]:
             Spec({"image": picture, "proposals": Input((16, 4), "float32")}, tuple("ab"), boxes=3),
             {"image": scene, "proposals": proposed},
             marked,
+        ),
+        "symbols": Example(
+            Spec({"symbols": Input((5,), "int32", sizes=(8,))}, tuple("abcdef"), steps=5), symbols, backwards
         ),
         "two answers": Example(Spec(seen, CLASSES, number), colour, {"label": answers, "price": price}),
     }

@@ -12,6 +12,7 @@ from models.spec import Input, Spec
 from tasks import encoding, sequences
 from tasks.catalogue import Dataset
 from tasks.errors import BadData
+from tasks.problems import translation
 
 LETTERS = Spec({"symbols": Input((4,), "int32", sizes=(5,))}, tuple("abc"), steps=4)
 WORDS = Spec({"symbols": Input((4,), "int32", sizes=(5,))}, ("uno", "y", "dos"), steps=3)
@@ -37,13 +38,13 @@ def test_a_translation_too_long_or_of_others_is_refused(text: str) -> None:
 
 @given(st.lists(st.text("abc", max_size=4), min_size=1))
 def test_characters_come_back(texts: list[str]) -> None:
-    assert sequences.texts(sequences.packed(pd.Series(texts), LETTERS), LETTERS) == texts
+    assert translation.texts(sequences.packed(pd.Series(texts), LETTERS), LETTERS) == texts
 
 
 def test_words_come_back_with_spaces_between() -> None:
     packed = sequences.packed(pd.Series(["dos y uno", None]), WORDS)
     assert packed.tolist() == [[2, 1, 0], [-1, -1, -1]]
-    assert sequences.texts(packed.astype(np.int64), WORDS) == ["dos y uno", ""]
+    assert translation.texts(packed.astype(np.int64), WORDS) == ["dos y uno", ""]
 
 
 def test_a_dataset_of_symbols_tells_what_goes_in_and_out() -> None:
