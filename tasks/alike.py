@@ -137,7 +137,7 @@ def rarest(runs: Runs, least: float) -> np.ndarray:
     order = np.lexsort((runs.run, runs.texts, runs.text))
     text = runs.text[order]
     begins = np.searchsorted(text, np.arange(len(runs.sizes)))
-    return order[np.arange(len(text)) - begins[text] < kept[text]]
+    return np.asarray(order[np.arange(len(text)) - begins[text] < kept[text]])
 
 
 def similarity(runs: Runs, left: np.ndarray, right: np.ndarray) -> np.ndarray:
