@@ -12,7 +12,9 @@ has one layer of 64 units, but its summary, its text and its log are those of th
 
 Input shape: (B, T), characters, uint8, 0 to V - 1.
 Output shape: (B, V), probabilities.
-Score: none yet.
+Score: 2.55 bits per character on a tenth of Don Quijote's chapters, after 3 epochs of 158,675 windows of the others, 21
+min on two busy CPU cores (recipe char_lstm_quijote_characters, 59 characters, 409,595 parameters). How often characters
+occur takes 4.31 bits, and counting what followed the last four 2.03: so short a training does not reach that.
 """
 
 from __future__ import annotations
