@@ -77,7 +77,9 @@ def of_each_class(texts: pd.Series, table: pd.DataFrame) -> pd.DataFrame:
 def alike(texts: pd.Series, table: pd.DataFrame) -> pd.DataFrame:
     """The most similar pairs, each once: share of their runs of words, and of both the row, split and text."""
     near = table.dropna(subset="near").sort_values("near_share", ascending=False, kind="stable")
-    pairs = dict.fromkeys(tuple(sorted((int(one), int(other)))) for one, other in zip(near.index, near["near"], strict=True))
+    pairs = dict.fromkeys(
+        tuple(sorted((int(one), int(other)))) for one, other in zip(near.index, near["near"], strict=True)
+    )
     rows = []
     for pair in list(pairs)[:PAIRS]:
         share = table.loc[list(pair), "near_share"].max()
