@@ -11,10 +11,11 @@ class Input:
 
     Args:
         shape: without the batch: `(H, W, C)` of an image, `(D,)` of numbers, `(M,)` of categories, `(T,)` of words,
-            `(P, 4)` of boxes that are proposed, `(T,)` of characters and symbols.
-        dtype: as stored: uint8 for images (0 to 255) and characters (0 to size - 1), float32 for numbers and boxes,
-            int32 for categories (0 to size - 1), and for words and symbols (0 is nothing, 1 an unknown one).
-        lowest, highest: of each number among the training samples, D values; else empty.
+            `(P, 4)` of boxes that are proposed, `(T,)` of characters and symbols, `(P, D)` of a series, whose last row
+            is the latest and whose first column is the one that is asked for.
+        dtype: as stored: uint8 for images (0 to 255) and characters (0 to size - 1), float32 for numbers, series and
+            boxes, int32 for categories (0 to size - 1), and for words and symbols (0 is nothing, 1 an unknown one).
+        lowest, highest: of each number among the training samples, D values, also of a series; else empty.
         sizes: how many categories each of the M has, or how many words, characters or symbols there are; else empty.
     """
 
@@ -41,6 +42,21 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Naive:
+    """How far off forecasts are, on average over the training windows, that need no network; in the number's unit.
+
+    Args:
+        last: of the last known value, for each step ahead.
+        seasonal: of the value a season before, for each step ahead; empty where there is no season.
+        season: steps after which the series is alike; 0 where there is none.
+    """
+
+    last: tuple[float, ...]
+    seasonal: tuple[float, ...] = ()
+    season: int = 0
+
+
+@dataclass(frozen=True)
 class Spec:
     """Inputs and outputs of a dataset's samples, as a model sees them.
 
@@ -49,14 +65,16 @@ class Spec:
     boxes are asked for, right answers are a dictionary of `boxes` float32 (M, 4) as (y1, x1, y2, x2), 0 to 1, and
     `labels` int32 (M,), -1 where there is none; a network's answers have `scores` float32, 0 to 1, besides, and as many
     rows as it likes, the surest first. Where symbols are asked for one after another, right answers and given ones are
-    class numbers int32 (steps,), -1 from the end on.
+    class numbers int32 (steps,), -1 from the end on. Where the next values of a series are asked for, right answers and
+    given ones are float32 (steps,), in the number's unit.
 
     Args:
-        inputs: by name: `image`, `numbers`, `categories`, `words`, `proposals`, `characters`, `symbols`.
+        inputs: by name: `image`, `numbers`, `categories`, `words`, `proposals`, `characters`, `symbols`, `series`.
         classes: names of the classes, in the order of their numbers 0 to K-1; empty where no class is asked for.
         number: the number that is asked for, if one is.
         boxes: most boxes that an image has, M; 0 where none are asked for.
-        steps: most symbols that are asked for one after another; 0 where it is not that which is asked for.
+        steps: most symbols that are asked for one after another, or values of a series; 0 where neither is asked for.
+        naive: of a series, how far off the simplest forecasts are.
     """
 
     inputs: dict[str, Input]
@@ -64,6 +82,7 @@ class Spec:
     number: Number | None = None
     boxes: int = 0
     steps: int = 0
+    naive: Naive | None = None
 
     @property
     def input(self) -> Input:

@@ -196,9 +196,30 @@ class Symbols(Entry):
     steps: Annotated[Whole, Field(ge=1, le=10_000)]
 
 
+class Series(Entry):
+    """How a source whose rows are moments becomes windows, and the values that follow each.
+
+    Args:
+        past: moments of a window.
+        ahead: moments behind it whose values are asked for.
+        season: moments after which the series is alike, at most `past`; 0 for none.
+    """
+
+    past: Annotated[Whole, Field(ge=1, le=10_000)]
+    ahead: Annotated[Whole, Field(ge=1, le=1000)]
+    season: Annotated[Whole, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def a_season_is_in_the_past(self) -> Self:
+        if self.season > self.past:
+            raise ValueError(f"`season` must be at most `past`, {self.past}. Received: {self.season}")
+        return self
+
+
 NEEDS = {
     "classification": {"classes"},
     "detection": {"boxes", "classes"},
+    "forecasting": {"answer", "series"},
     "generation": {"characters"},
     "joint": {"answer", "classes"},
     "regression": {"answer"},
@@ -210,7 +231,8 @@ NEEDS = {
 class Dataset(Entry):
     """A source cut and encoded for a problem.
 
-    A sample has one input or several: an image, proposals, numbers, categories, words.
+    A sample has one input or several: an image, proposals, numbers, categories, words. Of a series, it is a window of
+    numbers, and the split is by time: the last moments are the exam, those before it the validation.
 
     Args:
         image: height, width and channels of every sample's image.
@@ -222,20 +244,22 @@ class Dataset(Entry):
         words: how the column `text` becomes numbers.
         characters: how it becomes windows of characters.
         symbols: how it becomes symbols, and the column `translation` classes, one after another.
+        series: how rows that follow each other in time become windows of `numbers`.
         classes: names of the classes, the texts of the column `label`, in the order of their numbers; of the boxes
             where boxes are asked for.
-        answer: column of the number that is asked for, with the lowest and highest that it may be.
+        answer: column of the number that is asked for, with the lowest and highest that it may be; of a series, one of
+            `numbers`, with the same limits.
         boxes: that are asked for: most of them that an image may have.
         validation: fraction of the training samples held back to choose by.
         test: fraction of all samples kept for the exam, or `official` for the source's own exam.
-        seed: of the split; the same seed and samples always give the same split.
+        seed: of the split; the same seed and samples always give the same split. One by time has no chance in it.
         smallest_class: least fraction of the samples, or of the boxes, that every class must have in every split.
         duplicates: most samples that may be exact copies of others.
         group: column whose equal values are never parted by the split; left out, only equal samples are not.
     """
 
     source: Name
-    problem: Literal["classification", "detection", "generation", "joint", "regression", "translation"]
+    problem: Literal["classification", "detection", "forecasting", "generation", "joint", "regression", "translation"]
     image: Image | None = None
     proposals: Annotated[Whole, Field(ge=0, le=2000)] = 0
     numbers: dict[Column, Limits] = {}
@@ -243,6 +267,7 @@ class Dataset(Entry):
     words: Words | None = None
     characters: Characters | None = None
     symbols: Symbols | None = None
+    series: Series | None = None
     classes: Annotated[list[Text], Field(min_length=1)] | None = None
     answer: Annotated[dict[Column, Limits], Field(min_length=1, max_length=1)] | None = None
     boxes: Annotated[Whole, Field(ge=0, le=1000)] = 0
@@ -272,6 +297,16 @@ class Dataset(Entry):
             raise ValueError(f"`proposals` must have an `image` of 1 or 3 channels. Received: image {self.image}")
         return self
 
+    @model_validator(mode="after")
+    def a_series_is_seen_and_split_by_time(self) -> Self:
+        if not self.series:
+            return self
+        if self.image or self.proposals or self.categories or self.words or self.group or self.test == "official":
+            raise ValueError("a `series` has `numbers` alone, no `group`, and as `test` a fraction")
+        if not (self.answer or {}).items() <= self.numbers.items():
+            raise ValueError(f"`answer` of a `series` must be one of `numbers`. Received: {self.answer}")
+        return self
+
     @property
     def number(self) -> str | None:
         """Column of the number that is asked for."""
@@ -286,8 +321,13 @@ class Dataset(Entry):
     def columns(self) -> list[str]:
         """The columns of the source that the samples and their answers are made of, but for the label."""
         texts = [*(["text"] if self.has_text else []), *(["translation"] if self.symbols else [])]
-        group = [self.group] if self.group else []
-        return [*self.numbers, *self.categories, *texts, *group, *(self.answer or {})]
+        others = [*(["moment"] if self.series else []), *([self.group] if self.group else [])]
+        return list(dict.fromkeys([*self.numbers, *self.categories, *texts, *others, *(self.answer or {})]))
+
+    @property
+    def in_series(self) -> list[str]:
+        """The columns of a series' windows, the one that is asked for first."""
+        return list(dict.fromkeys([*(self.answer or {}), *self.numbers]))
 
 
 Licence = Literal["cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd", "unknown"]

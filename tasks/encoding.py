@@ -187,10 +187,11 @@ def spec(dataset: Dataset, train: pd.DataFrame | None = None, alphabet: Iterable
         inputs["image"] = Input(tuple(dataset.image), "uint8")
     if dataset.proposals:
         inputs["proposals"] = Input((dataset.proposals, len(ingested.CORNERS)), "float32")
-    if dataset.numbers:
-        lowest, highest = zip(
-            *(limits(column, allowed, train) for column, allowed in dataset.numbers.items()), strict=True
-        )
+    if dataset.series:
+        lowest, highest = ranges(dataset.in_series, dataset, train)
+        inputs["series"] = Input((dataset.series.past, len(lowest)), "float32", lowest=lowest, highest=highest)
+    elif dataset.numbers:
+        lowest, highest = ranges(list(dataset.numbers), dataset, train)
         inputs["numbers"] = Input((len(lowest),), "float32", lowest=lowest, highest=highest)
     if dataset.categories:
         sizes = tuple(len(known) for known in dataset.categories.values())
@@ -204,8 +205,13 @@ def spec(dataset: Dataset, train: pd.DataFrame | None = None, alphabet: Iterable
         inputs["characters"] = Input((asked.length,), "uint8", sizes=(asked.vocabulary,))
         return Spec(inputs, tuple(alphabet) or tuple(map(str, range(asked.vocabulary))))
     number = next((number_of(name, allowed, train) for name, allowed in (dataset.answer or {}).items()), None)
-    steps = dataset.symbols.steps if dataset.symbols else 0
+    steps = dataset.symbols.steps if dataset.symbols else dataset.series.ahead if dataset.series else 0
     return Spec(inputs, tuple(dataset.classes or ()), number, dataset.boxes, steps)
+
+
+def ranges(columns: list[str], dataset: Dataset, train: pd.DataFrame | None) -> tuple[tuple[float, ...], ...]:
+    """The lowest and the highest numbers of some columns."""
+    return tuple(zip(*(limits(column, dataset.numbers[column], train) for column in columns), strict=True))
 
 
 def limits(column: str, allowed: list[float], train: pd.DataFrame | None) -> tuple[float, float]:

@@ -132,6 +132,7 @@ def of_samples(samples: np.ndarray, projection: Projection | None) -> Measured:
             "image": partial(of_images, projection=projection),
             "words": of_words,
             "characters": of_characters,
+            "series": of_series,
             "proposals": of_proposals,
         }
         found = known.get(name, of_columns)(values)
@@ -145,6 +146,8 @@ def kind_of(samples: np.ndarray) -> str:
         return "image"
     if samples.dtype == np.uint8:
         return "characters"
+    if samples.ndim == 3:
+        return "series"
     return "numbers" if samples.dtype.kind == "f" else "words"
 
 
@@ -206,6 +209,20 @@ def of_characters(windows: np.ndarray) -> Measured:
     return {"different": different.astype(np.float64), "mean": windows.mean(axis=1)}
 
 
+def of_series(windows: np.ndarray) -> Measured:
+    """Of windows of a series (N, P, D), for each column: its last value, its mean, and how it has spread and risen."""
+    measured: Measured = {}
+    for column in range(windows.shape[2]):
+        values = np.asarray(windows[..., column], np.float64)
+        measured |= {
+            f"{column}.last": values[:, -1],
+            f"{column}.mean": values.mean(axis=1),
+            f"{column}.spread": values.std(axis=1),
+            f"{column}.rise": values[:, -1] - values[:, 0],
+        }
+    return measured
+
+
 def of_proposals(proposals: np.ndarray) -> Measured:
     """Of boxes (N, P, 4) that are proposed, rows of zeros where there are fewer: how many, and their mean area."""
     sizes = areas(proposals)
@@ -225,17 +242,19 @@ def of_columns(values: np.ndarray) -> Measured:
 
 
 def of_answers(given: np.ndarray, spec: Spec) -> Measured:
-    """The watched numbers of answers: the class and how sure it is, the number; how many symbols, and the first; what
-    `of_boxes` tells."""
+    """The watched numbers of answers: the class and how sure it is, the number; how many symbols, and the first; the
+    first and the last value of a forecast; what `of_boxes` tells."""
     if spec.boxes:
         return of_boxes(given, spec)
     measured: Measured = {}
-    if spec.steps:
+    if spec.steps and spec.number:
+        measured |= {"answer.first": given[:, 0], "answer.last": given[:, -1]}
+    elif spec.steps:
         measured |= {"answer.length": (given >= 0).sum(axis=1), "answer.first": given[:, 0]}
     elif spec.classes:
         label = records.part(given, "label")
         measured |= {"answer.class": label.argmax(axis=1).astype(np.float64), "answer.confidence": label.max(axis=1)}
-    if spec.number:
+    if spec.number and not spec.steps:
         measured["answer.number"] = records.part(given, spec.number.name)[:, 0]
     return {name: np.asarray(value, np.float64) for name, value in measured.items()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Spec
-from tasks import catalogue, encoding, ingested, places, prepared, split, windows
+from tasks import catalogue, encoding, ingested, places, prepared, series, split, windows
 from tasks.catalogue import Characters, Dataset
 from tasks.errors import BadData, Refused
 from tasks.receipts import Prepared, Validated, digest_files, seal
@@ -28,7 +28,7 @@ def prepare(name: str) -> Prepared:
     judged = validated(name, dataset)
     images, table = ingested.read(dataset.source, dataset.columns)
     splits = split.of_dataset(split.inputs(images, table, dataset), table, dataset)
-    made = cut(table, splits, dataset) if dataset.characters else encoded(images, table, splits, dataset)
+    made = made_of(images, table, splits, dataset)
     with places.whole_folder(places.prepared(name)) as folder:
         for part, arrays in made.splits.items():
             for file, array in zip(prepared.files(part), arrays, strict=True):
@@ -56,6 +56,17 @@ class Made:
     splits: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
     spec: Spec
     vocabulary: list[str]
+
+
+def made_of(images: np.ndarray | None, table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
+    """The samples of `dataset`, cut from texts or from a series, or each a row of the source."""
+    if dataset.characters:
+        return cut(table, splits, dataset)
+    if dataset.series:
+        made = series.cut(table[dataset.in_series], splits, dataset.series)
+        spec = encoding.spec(dataset, table[splits == "train"])
+        return Made(made, replace(spec, naive=series.naive(*made["train"][:2], dataset.series)), [])
+    return encoded(images, table, splits, dataset)
 
 
 def encoded(images: np.ndarray | None, table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
@@ -121,9 +132,9 @@ def tell(done: int, total: int) -> None:
 
 
 def write_spec(spec: Spec, problem: str, folder: Path) -> None:
-    """Write inputs and outputs; boxes and steps only where they are asked for, so that other specs keep their bytes."""
+    """Write inputs and outputs; what few datasets have only where they do, so that other specs keep their bytes."""
     facts = {"problem": problem, **asdict(spec)}
-    for name in ("boxes", "steps"):
+    for name in ("boxes", "steps", "naive"):
         if not facts[name]:
             del facts[name]
     text = json.dumps(facts, indent=2)

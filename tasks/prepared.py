@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from models.spec import Input, Number, Spec
+from models.spec import Input, Naive, Number, Spec
 from tasks import places
 from tasks.errors import BadData
 from tasks.receipts import Prepared, altered, digest_sums, sums
@@ -27,10 +27,13 @@ class Split:
     Args:
         samples: what goes into a model, as stored: images are uint8 (N, H, W, C), proposals float32 (N, P, 4), rows
             of zeros where there are fewer, numbers float32 (N, D), words int32 (N, T); of several inputs, records (N,)
-            with a field for each; of characters, the text uint8 (L,) on the disk and its windows (N, T) here.
+            with a field for each; of characters, the text uint8 (L,) on the disk and its windows (N, T) here; of a
+            series, windows float32 (N, P, D).
         answers: what should come out: class numbers int32 (N,), or numbers float32 (N,); of both, records (N,); of
-            boxes, records (N,) of `boxes` float32 (M, 4) and `labels` int32 (M,), -1 where there is none.
-        ids: int64 (N,), the sample's row in its source; where a window begins in the text of its split.
+            boxes, records (N,) of `boxes` float32 (M, 4) and `labels` int32 (M,), -1 where there is none; of a
+            series, its next values float32 (N, A).
+        ids: int64 (N,), the sample's row in its source; where a window begins in the text of its split; of a
+            series, the row of the first moment that is asked for.
     """
 
     samples: np.ndarray
@@ -88,7 +91,9 @@ def spec_of(facts: dict[str, Any]) -> Spec:
     """Inputs and outputs as spec.json has them."""
     inputs = {name: Input(**{key: whole(value) for key, value in one.items()}) for name, one in facts["inputs"].items()}
     number = Number(**facts["number"]) if facts["number"] else None
-    return Spec(inputs, tuple(facts["classes"]), number, facts.get("boxes", 0), facts.get("steps", 0))
+    told = facts.get("naive")
+    naive = Naive(**{key: whole(value) for key, value in told.items()}) if told else None
+    return Spec(inputs, tuple(facts["classes"]), number, facts.get("boxes", 0), facts.get("steps", 0), naive)
 
 
 def whole(value: Any) -> Any:

@@ -172,16 +172,23 @@ def rows(samples: np.ndarray, given: np.ndarray, known: Known, ids: np.ndarray) 
     table = pd.DataFrame({"id": ids})
     if known.spec.boxes:
         table[OBJECTS] = objects.texts(given, known.spec)
+    elif known.spec.steps and known.spec.number:
+        table[ahead(known.spec)] = given
     elif known.spec.steps:
         table[TRANSLATION] = translation.texts(given, known.spec)
     elif known.spec.classes:
         label = records.part(given, "label")
         table["class"] = np.array(known.spec.classes)[label.argmax(axis=1)]
         table["probability"] = label.max(axis=1)
-    if known.spec.number:
+    if known.spec.number and not known.spec.steps:
         table[known.spec.number.name] = records.part(given, known.spec.number.name)[:, 0]
     watched = {**measures.of_samples(samples, known.reference.projection), **measures.of_answers(given, known.spec)}
     return table.assign(**{f"{WATCHED}{name}": value.astype(np.float32) for name, value in watched.items()})
+
+
+def ahead(spec: Spec) -> list[str]:
+    """Columns of the values of a forecast: the number's name with the step."""
+    return [f"{spec.amount.name}_{step}" for step in range(1, spec.steps + 1)]
 
 
 def known_of(model: str, number: int) -> Known:

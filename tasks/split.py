@@ -1,4 +1,4 @@
-"""Split samples into train, validation and test by what they show, never by where they stand."""
+"""Split samples into train, validation and test by what they show, never by where they stand, but for series."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def contents(samples: np.ndarray) -> np.ndarray:
 
 
 def inputs(images: np.ndarray | None, table: pd.DataFrame, dataset: Dataset) -> np.ndarray:
-    """sha256 of what every sample of a source shows, before it is encoded: text (N,)."""
+    """sha256 of what every sample of a source shows, before it is encoded, of a series' its moment: text (N,)."""
     columns = [*dataset.numbers, *dataset.categories, *(["text"] if dataset.has_text else [])]
+    columns = ["moment"] if dataset.series else columns
     if not columns and images is not None:
         return contents(images)
     rows = table[columns].astype(str).agg(SEPARATOR.join, axis=1)
@@ -72,7 +73,9 @@ def units(content: np.ndarray, samples: pd.DataFrame, dataset: Dataset) -> np.nd
 
 
 def of_dataset(content: np.ndarray, samples: pd.DataFrame, dataset: Dataset) -> np.ndarray:
-    """The split of every sample of `dataset`: text (N,)."""
+    """The split of every sample of `dataset`: text (N,); of a series, its rows in the order of time."""
+    if dataset.series and dataset.test != "official":
+        return by_time(len(samples), validation=dataset.validation, test=dataset.test)
     return assign(
         units(content, samples, dataset),
         samples["split"].to_numpy(dtype=str),
@@ -80,3 +83,15 @@ def of_dataset(content: np.ndarray, samples: pd.DataFrame, dataset: Dataset) -> 
         test=dataset.test,
         seed=dataset.seed,
     )
+
+
+def by_time(count: int, *, validation: float, test: float) -> np.ndarray:
+    """The split of `count` rows in the order of time: the last are the exam, those before it the validation.
+
+    Args:
+        validation: fraction of the rows that are not in the exam.
+        test: fraction of all rows.
+    """
+    exam = round(test * count)
+    chosen = round(validation * (count - exam))
+    return np.repeat(SPLITS, [count - exam - chosen, chosen, exam])

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from tasks import catalogue, encoding, excerpts, ingested, pictures, places, split, texts
-from tasks.catalogue import Dataset, Symbols, Words
+from tasks.catalogue import Dataset, Series, Symbols, Words
 from tasks.errors import BadData
 from tasks.outside import expectations
 from tasks.outside.expectations import Expectation, Verdict
@@ -44,6 +44,9 @@ def validate(name: str) -> Validated:
     images, samples = ingested.read(dataset.source, dataset.columns)
     table = describe(images, samples, dataset)
     tables = {"samples": table, "splits": balance(table, dataset)}
+    if dataset.series:
+        spread = table.groupby("split")[dataset.in_series[0]].agg(lambda values: values.max() - values.min())
+        tables["splits"]["spread"] = spread.reindex(list(split.SPLITS)).to_numpy()
     if dataset.boxes:
         objects = describe_boxes(ingested.boxes(dataset.source), table)
         table["objects"] = objects.groupby("sample").size().reindex(table.index, fill_value=0)
@@ -79,9 +82,10 @@ def describe(images: np.ndarray | None, samples: pd.DataFrame, dataset: Dataset)
 
     Returns:
         Columns row, label, split, those of the dataset's numbers, categories and answer, those of `of_images`,
-        `texts.describe` and `of_symbols`, `characters` (how many a text has), copy_of (the first row with the same
-        inputs, if another), labels_of_sample (how many different ones the same inputs have) and seen_in (the splits
-        that have the same, or others of its group, joined by +).
+        `texts.describe` and `of_symbols`, `characters` (how many a text has), later (whether a moment of a series is
+        later than the one before), copy_of (the first row with the same inputs, if another), labels_of_sample (how many
+        different ones the same inputs have) and seen_in (the splits that have the same, or others of its group, joined
+        by +).
     """
     content = split.inputs(images, samples, dataset)
     splits = split.of_dataset(content, samples, dataset)
@@ -94,6 +98,8 @@ def describe(images: np.ndarray | None, samples: pd.DataFrame, dataset: Dataset)
         table["characters"] = samples["text"].fillna("").str.len()
     if dataset.symbols:
         table = table.assign(**of_symbols(samples, dataset.symbols, dataset.classes or []))
+    if dataset.series:
+        table["later"] = pd.to_datetime(samples["moment"]).diff().gt(pd.Timedelta(0)) | (table.index == 0)
     for column in [*dataset.numbers, *dataset.categories, *(dataset.answer or {})]:
         table[column] = samples[column]
     first = table[expectations.ROW].groupby(content).transform("min")
@@ -220,6 +226,8 @@ def expected_of_answers(dataset: Dataset) -> list[Expectation]:
         return expected_of_boxes(dataset)
     if dataset.symbols:
         return expected_of_symbols(dataset.symbols)
+    if dataset.series:
+        return expected_of_series(dataset.series)
     return expected_of_classes(dataset) if dataset.classes else []
 
 
@@ -247,6 +255,15 @@ def expected_of_texts(wanted: Words, samples: int) -> list[Expectation]:
         between("splits", "split_words", min_value=2),
         *([in_language] if wanted.language else []),
         *([unlike] if wanted.near_duplicates is not None else []),
+    ]
+
+
+def expected_of_series(wanted: Series) -> list[Expectation]:
+    """Moments rise, every split has a window with what follows it, and its values are not all one."""
+    return [
+        one_of("later", [True]),
+        between("splits", "split_samples", min_value=wanted.past + wanted.ahead),
+        between("splits", "spread", min_value=0, strict_min=True),
     ]
 
 

@@ -95,14 +95,13 @@ def read(path: Path, spec: Spec) -> pd.DataFrame:
     table = table[columns].astype({"id": str})
     if spec.boxes:
         objects.packed(list(table[OBJECTS]), spec)
-    elif spec.steps:
+    elif spec.steps and not spec.number:
         sequences.packed(table[TRANSLATION], spec)
     elif spec.classes:
         table["class"] = table["class"].astype(str)
         strange = ~table["class"].isin(spec.classes)
         check(strange, table["class"], f"a class of {', '.join(spec.classes[:12])}", path)
-    if spec.number:
-        name = spec.number.name
+    for name in number_columns(spec):
         numbers = pd.to_numeric(table[name], errors="coerce")
         check(~np.isfinite(numbers), table[name], "a finite number", path)
         table[name] = numbers.astype(float)
@@ -112,9 +111,16 @@ def read(path: Path, spec: Spec) -> pd.DataFrame:
 def answer_columns(spec: Spec) -> list[str]:
     if spec.boxes:
         return [OBJECTS]
-    if spec.steps:
+    if spec.steps and not spec.number:
         return [TRANSLATION]
-    return [*(["class"] if spec.classes else []), *([spec.number.name] if spec.number else [])]
+    return [*(["class"] if spec.classes else []), *number_columns(spec)]
+
+
+def number_columns(spec: Spec) -> list[str]:
+    """Columns of the number that is asked for, one for each step ahead of a forecast."""
+    if spec.number is None:
+        return []
+    return score.ahead(spec) if spec.steps else [spec.number.name]
 
 
 def check(strange: pd.Series, values: pd.Series, what: str, path: Path) -> None:
@@ -154,6 +160,9 @@ def quality_of(model: str, number: int, known: Known) -> np.ndarray:
     if known.spec.boxes:
         true, told = (objects.packed(list(both[f"{OBJECTS}{suffix}"]), known.spec) for suffix in (" right", ""))
         return problems.load(known.problem).quality(true[["boxes", "labels"]], told, known.spec)
+    if known.spec.steps and known.spec.number:
+        true, told = (both[[f"{name}{suffix}" for name in columns]].to_numpy(np.float32) for suffix in (" right", ""))
+        return problems.load(known.problem).quality(true, told, known.spec)
     if known.spec.steps:
         true, told = (sequences.packed(both[f"{TRANSLATION}{suffix}"], known.spec) for suffix in (" right", ""))
         return problems.load(known.problem).quality(true, told, known.spec)

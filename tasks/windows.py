@@ -1,4 +1,8 @@
-"""Windows of characters that overlap, held as the text that they are cut from: a byte for a character, however many."""
+"""Windows that overlap.
+
+Those of characters are held as the text that they are cut from: a byte for a character, however many. Of those of a
+series this file knows what can be foretold from one without learning.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +48,16 @@ class Windows:
     @property
     def dtype(self) -> np.dtype[Any]:
         return self.text.dtype
+
+
+def last(samples: np.ndarray, steps: int) -> np.ndarray:
+    """The last value of the first column of windows (N, P, D), again and again: (N, steps)."""
+    return np.repeat(samples[:, -1, :1], steps, axis=1)
+
+
+def season_ago(samples: np.ndarray, steps: int, season: int) -> np.ndarray:
+    """The values of the first column of windows (N, P, D) in their last `season` rows, again and again: (N, steps)."""
+    return np.asarray(samples[:, samples.shape[1] - season + np.arange(steps) % season, 0])
 
 
 def texts_of(table: pd.DataFrame, wanted: Characters) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 import models
 from models.parts import boxes
-from models.spec import Input, Number, Spec
+from models.spec import Input, Naive, Number, Spec
 from tasks import records
 
 COUNT = 32
@@ -74,6 +74,16 @@ def hits(found: dict[str, np.ndarray], truth: dict[str, np.ndarray]) -> float:
     return float(((overlaps >= 0.5) & alike & sure).any(axis=-1)[truth["labels"] >= 0].mean())
 
 
+def waves(rng: np.random.Generator) -> Example:
+    """Windows of a sine, and noise that says nothing besides; three more of its values are asked for."""
+    times = rng.integers(0, 8, (COUNT, 1)) + np.arange(11)
+    values = (20 + 5 * np.sin(times * np.pi / 4)).astype(np.float32)
+    samples = np.stack([values[:, :8], rng.random((COUNT, 8), np.float32)], axis=-1)
+    seen = Input((8, 2), "float32", lowest=(15.0, 0.0), highest=(25.0, 1.0))
+    number, naive = Number("heat", 15.0, 20.0, 25.0), Naive((2.5, 4.5, 6.0))
+    return Example(Spec({"series": seen}, number=number, steps=3, naive=naive), samples, values[:, 8:])
+
+
 def examples() -> dict[str, Example]:
     """By name, what networks take: images of two sizes, numbers, words, several of them, and with two answers."""
     rng = np.random.default_rng(0)
@@ -106,6 +116,7 @@ def examples() -> dict[str, Example]:
         "numbers": Example(Spec({"numbers": known["numbers"]}, CLASSES), corners, answers),
         "words": Example(Spec(told, CLASSES), words, answers),
         "characters": Example(Spec({"characters": Input((6,), "uint8", sizes=(4,))}, CLASSES), characters, answers),
+        "series": waves(rng),
         "image and attributes": Example(Spec({**seen, **known}, number=number), facts, price),
         "image, attributes and words": Example(
             Spec({**seen, **known, **told}, number=number), {**facts, "words": words}, price

@@ -36,7 +36,7 @@ def wanted(example: Example) -> dict[str, tuple[int, ...]]:
     spec = example.spec
     shapes = {"label": (COUNT, len(spec.classes))} if spec.classes else {}
     if spec.number:
-        shapes[spec.number.name] = (COUNT, 1)
+        shapes[spec.number.name] = (COUNT, spec.steps or 1)
     return shapes if len(shapes) > 1 else {"": next(iter(shapes.values()))}
 
 
