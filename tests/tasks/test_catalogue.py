@@ -122,7 +122,7 @@ def test_names_are_looked_up_and_never_paths(name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "cnn_digit"], "ERROR 2 train cnn_digit: `recipe` must be one of cnn_1d_imdb"),
+        (["train", "cnn_digit"], "ERROR 2 train cnn_digit: `recipe` must be one of char_lstm_"),
         (["train", "../etc"], "ERROR 2 train ../etc: the name of a recipe must match"),
         (["fly", "cnn_digits"], "ERROR 2 fly cnn_digits: the arguments must be one of: ingest <source>"),
         (["train"], "ERROR 2 train: the arguments must be one of"),
