@@ -34,6 +34,10 @@ def test_scores_by_hand() -> None:
     )
 
 
+def test_chances_count_by_their_share() -> None:
+    assert generation.scores(RIGHT, 3 * GIVEN, SPEC) == generation.scores(RIGHT, GIVEN, SPEC)
+
+
 def test_what_was_held_impossible_and_comes_costs_much_but_not_all() -> None:
     assert generation.surprise(np.array([1]), np.array([[1.0, 0, 0]]), SPEC) == pytest.approx(-np.log2(1e-9))
 

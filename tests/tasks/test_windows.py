@@ -68,7 +68,7 @@ def test_they_behave_as_the_array_of_them() -> None:
 
 
 def test_the_trainer_feeds_windows_and_arrays_alike() -> None:
-    codes, following, starts = windows.cut(["abcabcaabbcc" * 5], list("abc"), asked())
+    codes, following, starts = windows.cut(["abcabcaabbcc" * 5, "cba" * 9], list("abc"), asked(step=2))
     held = Windows(codes, starts, 3)
     fit = trainer.Fit(epochs=2, batch_size=8, seed=3, objective="val_loss")
     for one in (trainer.in_order, None):
