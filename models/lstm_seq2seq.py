@@ -9,7 +9,8 @@ Departures: one or two layers for four, Adam for plain gradient descent, greedy 
 
 Input shape: (B, S), int32: symbols, 0 behind the end.
 Output shape: (B, T), int32: class numbers, -1 from the end on.
-Score: none measured on a dataset yet; it learns 32 rows of up to 5 symbols by heart.
+Score: exact 0.952 on 6,000 generated rows of up to 12 letters to be turned round (recipe lstm_seq2seq_reversal, 170,139
+parameters, 20 epochs, 274 s on 2 busy CPU cores): 1.000 of those of up to 3 letters, 0.859 of those of 10 to 12.
 """
 
 from __future__ import annotations
