@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks import catalogue, places
@@ -111,6 +111,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         catalogue.load(tmp_path / "nowhere.yaml")
 
 
+@settings(deadline=None)  # the first example reads the catalogue
 @given(name=st.text(max_size=80))
 def test_names_are_looked_up_and_never_paths(name: str) -> None:
     known = catalogue.load()
