@@ -32,7 +32,7 @@ class Project:
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
 
-    def run(self, *command: str, limit: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, limit: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             cwd=self.root,
@@ -43,7 +43,7 @@ class Project:
             check=False,
         )
 
-    def miar(self, *arguments: str, limit: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:
+    def miar(self, *arguments: str, limit: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
         return self.run("./miar", *arguments, limit=limit, **environment)
 
     def dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
