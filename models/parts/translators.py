@@ -116,10 +116,14 @@ class Translator(keras.Model):
         return sum(self.losses, ops.sum(each * told.counted) / ops.sum(told.counted))
 
     def predict_step(self, *args: Any) -> Any:
-        """Keras's own step, its answers decoded; on JAX it also gives the network's state."""
-        given = super().predict_step(*args)
-        head = self.get_layer(HEAD)
-        return (greedy(head, given[0]), *given[1:]) if keras.backend.backend() == "jax" else greedy(head, given)
+        """Keras's own step, its answers decoded; on JAX it takes the network's state first, and gives it back too."""
+        given, head = super().predict_step(*args), self.get_layer(HEAD)
+        if keras.backend.backend() != "jax":
+            return greedy(head, given)
+        variables = (*self.trainable_variables, *self.non_trainable_variables)
+        values = (value for values in args[0] for value in values)
+        with keras.StatelessScope(zip(variables, values, strict=True)):
+            return greedy(head, given[0]), *given[1:]
 
 
 def compile_translator(

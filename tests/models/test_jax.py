@@ -10,7 +10,7 @@ import pytest
 
 from tasks import places
 
-LONG = "heart and (deep_cnn or skip or rcnn or yolo)"
+LONG = "heart and (deep_cnn or skip or rcnn or yolo or rnn or lstm or gru or transformer)"
 """What JAX takes minutes for on a CPU; TensorFlow's run has it."""
 
 
