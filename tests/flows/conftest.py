@@ -218,7 +218,7 @@ def servers(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Itera
     ports = {"MIAR_PREFECT_PORT": str(free_port()), "MIAR_MLFLOW_PORT": str(free_port())}
     log = tmp_path_factory.mktemp("servers") / "ui.log"
     process = project.start("ui", log=log, **ports)
-    until(lambda: "Ctrl-C" in log.read_text() or process.poll() is not None, "the servers are up", 120)
+    until(lambda: "Ctrl-C" in log.read_text() or process.poll() is not None, "the servers are up", 400)
     assert process.poll() is None, log.read_text()
     addresses = [f"http://127.0.0.1:{port}" for port in ports.values()]
     yield Servers(project, process, addresses[0], addresses[1], ports, log)

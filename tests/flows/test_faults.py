@@ -90,7 +90,7 @@ def test_no_step_outlives_dvc(evaluated: Project, tmp_path: Path) -> None:
         dvc = subprocess.Popen(
             command, cwd=evaluated.root, env=evaluated.environment, stdout=file, stderr=subprocess.STDOUT
         )
-    until(lambda: "epoch 1/" in log.read_text(), "training has begun", 120)
+    until(lambda: "epoch 1/" in log.read_text(), "training has begun", 400)
     os.kill(dvc.pid, signal.SIGKILL)
     dvc.wait()
     until(lambda: not evaluated.processes(), "the step has ended with DVC", 10)
@@ -165,7 +165,7 @@ def mlflow_server(evaluated: Project, tmp_path_factory: pytest.TempPathFactory) 
         process = subprocess.Popen(command, cwd=folder, env=here, stdout=log, stderr=log, start_new_session=True)
     try:
         address = f"http://127.0.0.1:{port}"
-        until(lambda: answers(address), "MLflow answers", 120)
+        until(lambda: answers(address), "MLflow answers", 400)
         yield address
     finally:
         os.killpg(process.pid, signal.SIGKILL)

@@ -59,7 +59,7 @@ def test_a_champion_answers_is_watched_and_found_well(promoted: Project, tmp_pat
 def test_a_champion_answers_requests_until_it_is_stopped(promoted: Project, tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "serve.log"
     process = promoted.start("serve", RECIPE, "--port", str(port), log=log)
-    until(lambda: "Ctrl-C stops it" in log.read_text() or process.poll() is not None, "it answers", 60)
+    until(lambda: "Ctrl-C stops it" in log.read_text() or process.poll() is not None, "it answers", 300)
     samples = np.load(promoted.root / "data" / "prepared" / "digits" / "test_samples.npy")[:3]
     answer = httpx.post(f"http://127.0.0.1:{port}/invocations", json={"inputs": samples.tolist()}, timeout=30)
     process.send_signal(signal.SIGINT)
@@ -106,7 +106,7 @@ def test_another_number_of_threads_is_within_tolerance_and_said(promoted: Projec
 def test_a_kill_leaves_no_process_and_the_next_one_no_worktree(promoted: Project, tmp_path: Path) -> None:
     log = tmp_path / "killed.log"
     killed = promoted.start("reproduce", RECIPE, log=log)
-    until(lambda: f"prepare@{RECIPE.partition('_')[2]}" in log.read_text(), "it goes on", 120)
+    until(lambda: f"prepare@{RECIPE.partition('_')[2]}" in log.read_text(), "it goes on", 400)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     until(lambda: not promoted.processes(), "no process of the killed one is left", 30)

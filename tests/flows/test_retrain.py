@@ -62,7 +62,7 @@ def test_a_killed_flow_leaves_no_process_and_the_next_one_finishes_for_dvc_too(
     change_seed(project.root / "params.yaml", 1)
     log = tmp_path / "killed.log"
     killed = project.start("run", RECIPE, log=log)
-    until(lambda: f"epoch 1/{EPOCHS}" in log.read_text(), "training has begun", 120)
+    until(lambda: f"epoch 1/{EPOCHS}" in log.read_text(), "training has begun", 400)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     until(lambda: not project.processes(), "no process of the killed run is left", 30)

@@ -192,7 +192,7 @@ def test_new_images_train_the_models_that_learn_from_them(
     search.photographs["coffee"] = listed(photos)["coffee"][::-1]
     state = servers.ended(servers.start("scrape", collection=WHAT))
     assert state["name"] == "Collected", state["message"]
-    until(lambda: servers.runs("retrain"), "a run has begun", 60)
+    until(lambda: servers.runs("retrain"), "a run has begun", 300)
     run = servers.runs("retrain")[0]
     assert run["parameters"] == {"recipe": RECIPE, "cause": "data"}
     ended = servers.ended(str(run["id"]))

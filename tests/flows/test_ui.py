@@ -59,7 +59,7 @@ def test_a_tick_of_the_clock_makes_a_run_that_completes(servers: Servers) -> Non
     every_minute = [{"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "active": True}]
     made = servers.api("POST", f"deployments/{nightly}/schedules", every_minute).json()[0]["id"]
     try:
-        until(lambda: ended(servers, "retrain-nightly"), "a scheduled run has ended", 240)
+        until(lambda: ended(servers, "retrain-nightly"), "a scheduled run has ended", 600)
     finally:
         servers.api("DELETE", f"deployments/{nightly}/schedules/{made}")
     (run,) = ended(servers, "retrain-nightly")[:1]
@@ -106,7 +106,7 @@ def test_a_run_from_the_form_in_the_browser(servers: Servers, page: Page) -> Non
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_text("scheduled to start").first).to_be_visible()
 
-    until(lambda: ended(servers, "retrain"), "the run from the form has ended", 240)
+    until(lambda: ended(servers, "retrain"), "the run from the form has ended", 600)
 
     (run,) = ended(servers, "retrain")
     assert run["state"]["name"] == "Completed", run["state"]["message"]
@@ -176,7 +176,7 @@ def test_a_person_decides_in_the_browser(servers: Servers, page: Page) -> None:
     state = servers.ended(servers.start("retrain", recipe=RECIPE, seed=5))
 
     assert "waits for a person" in str(state["message"])
-    until(lambda: [run for run in servers.runs("promote") if run["state_type"] == "PAUSED"], "a person is asked", 120)
+    until(lambda: [run for run in servers.runs("promote") if run["state_type"] == "PAUSED"], "a person is asked", 400)
     (waiting,) = servers.runs("promote")
     assert waiting["state"]["name"] == "Suspended"
     until(lambda: not worker_runs(servers), "what waits has no process", 30)
@@ -213,7 +213,7 @@ def resume(servers: Servers, page: Page, run: str) -> None:
     page.screenshot(path=PICTURES / "prefect-approval.png")
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_text("Whether this version becomes champion.")).to_be_hidden()
-    until(lambda: servers.state(run)["type"] != "PAUSED", "the run has been resumed", 60)
+    until(lambda: servers.state(run)["type"] != "PAUSED", "the run has been resumed", 300)
 
 
 @pytest.mark.slow

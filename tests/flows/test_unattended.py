@@ -53,7 +53,7 @@ def test_of_late_runs_the_newest_alone_runs(servers: Servers) -> None:
     made = servers.api("POST", f"deployments/{nightly}/schedules", [{"schedule": {"rrule": times}, "active": True}])
     servers.api("PATCH", f"deployments/{nightly}", {"paused": False})  # the server soon looks at what was changed, only
     try:
-        until(lambda: states(servers, "retrain-nightly").count("Late") == 4, "all runs are late", 180)
+        until(lambda: states(servers, "retrain-nightly").count("Late") == 4, "all runs are late", 600)
         servers.api("PATCH", "work_pools/miar", {"is_paused": False})
         until(lambda: len(ended(servers)) == 4, "all of them have ended", 300)
     finally:
@@ -96,7 +96,7 @@ def test_an_event_of_drift_trains_anew_and_the_version_says_why(servers: Servers
     }
     answer = servers.api("POST", "events", [event])
     assert answer.status_code == 204, answer.text
-    until(lambda: len(servers.runs("retrain")) > before, "a run has begun", 60)
+    until(lambda: len(servers.runs("retrain")) > before, "a run has begun", 300)
     run = servers.runs("retrain")[0]
     assert run["parameters"] == {"recipe": RECIPE, "cause": "drift"}
     state = servers.ended(str(run["id"]))
@@ -110,14 +110,14 @@ def test_an_event_of_drift_trains_anew_and_the_version_says_why(servers: Servers
 def test_a_run_without_a_sign_of_life_is_crashed_by_the_server(servers: Servers) -> None:
     set_recipe(servers, lambda recipe: recipe["train"].update(seed=79))
     run = servers.start("retrain", recipe=RECIPE, epochs=1000)
-    until(lambda: servers.state(run)["type"] == "RUNNING", "the run goes on", 60)
+    until(lambda: servers.state(run)["type"] == "RUNNING", "the run goes on", 300)
     until(lambda: engine(servers), "it has a process", 30)
     time.sleep(35)  # until it has given one sign of life
     stopped = engine(servers)
     for process in stopped:
         process.send_signal(signal.SIGSTOP)
     try:
-        until(lambda: servers.state(run)["type"] == "CRASHED", "the server has noticed", 240)
+        until(lambda: servers.state(run)["type"] == "CRASHED", "the server has noticed", 600)
         assert "no sign of life for 90 s" in str(servers.state(run)["message"])
     finally:
         for process in stopped:
