@@ -18,7 +18,6 @@ from tasks.catalogue import NAME
 from tasks.errors import BadData, BadRequest
 from tasks.measures import Reference
 from tasks.outside import registry, tracking
-from tasks.problems import translation
 from tasks.receipts import digest_file
 
 MONITORING, REFERENCE = "monitoring", "reference.npz"
@@ -175,6 +174,8 @@ def rows(samples: np.ndarray, given: np.ndarray, known: Known, ids: np.ndarray) 
     elif known.spec.steps and known.spec.number:
         table[ahead(known.spec)] = given
     elif known.spec.steps:
+        from tasks.problems import translation  # imports Matplotlib, which no other version needs
+
         table[TRANSLATION] = translation.texts(given, known.spec)
     elif known.spec.classes:
         label = records.part(given, "label")

@@ -7,7 +7,7 @@ each next character is can write: one is drawn, put behind the text, and so on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -161,16 +161,10 @@ def spelt(codes: np.ndarray, spec: Spec) -> str:
 
 
 def baselines(train: Split, samples: np.ndarray, spec: Spec) -> dict[str, np.ndarray]:
-    """Probabilities by how often each character occurs, and by what followed the last four: float (N, V)."""
-    text, windows = text_of(train), np.asarray(samples)
+    """Probabilities by how often each character occurs in all of the text, and by what followed the last four."""
+    text, windows = cast(Windows, train.samples).text, np.asarray(samples)
     kinds = len(spec.classes)
     return {"unigram": followers(text, windows, kinds, 1), f"{ORDER}-gram": followers(text, windows, kinds, ORDER)}
-
-
-def text_of(train: Split) -> np.ndarray:
-    """All the text that windows are cut from; of windows that came alone, their first characters and answers."""
-    held: Any = train.samples
-    return held.text if isinstance(held, Windows) else np.append(np.asarray(held)[:, 0], np.asarray(train.answers))
 
 
 def followers(text: np.ndarray, windows: np.ndarray, kinds: int, order: int) -> np.ndarray:

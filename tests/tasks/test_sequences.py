@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.spec import Input, Spec
-from tasks import encoding, sequences
+from tasks import encoding, measures, score, sequences, watch
 from tasks.catalogue import Dataset
 from tasks.errors import BadData
 from tasks.problems import translation
+from tasks.score import Known
 
 LETTERS = Spec({"symbols": Input((4,), "int32", sizes=(5,))}, tuple("abc"), steps=4)
 WORDS = Spec({"symbols": Input((4,), "int32", sizes=(5,))}, ("uno", "y", "dos"), steps=3)
@@ -57,3 +60,38 @@ def test_a_dataset_of_symbols_tells_what_goes_in_and_out() -> None:
     spec.check(inputs=("symbols",), classes=True, steps=True)
     with pytest.raises(ValueError, match=r"answers with classes. Received a dataset that asks for classes and steps"):
         spec.check(inputs=("symbols",), classes=True)
+
+
+def known() -> Known:
+    samples, answers = np.array([[2, 3, 0, 0], [4, 4, 4, 1]], np.int32), np.array([[1, 0, -1, -1], [2, 2, 2, 0]])
+    return Known(LETTERS, "translation", measures.refer(samples, answers, LETTERS, np.ones(2)))
+
+
+def test_translations_are_kept_as_texts_with_what_is_watched_of_them() -> None:
+    samples, given_ = np.array([[2, 1, 0, 0], [4, 0, 0, 0]], np.int32), np.array([[1, 0, 2, -1], [-1, -1, -1, -1]])
+    table = score.rows(samples, given_, known(), np.array(["x", "y"]))
+    assert table[["id", "translation"]].to_numpy().tolist() == [["x", "bac"], ["y", ""]]
+    assert table[["x.answer.length", "x.answer.first"]].to_numpy().tolist() == [[3, 1], [0, -1]]
+    assert table["x.words.unknown"].tolist() == [0.5, 0]
+
+
+def test_right_translations_come_later_and_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.csv").write_text("id,translation\n7,ab\n8,c\n9,\n")
+    right = watch.read(tmp_path / "a.csv", LETTERS)
+    given_ = pd.DataFrame({"id": ["7", "8", "9"], "version": 1, "translation": ["ab", "b", ""]})
+    monkeypatch.setattr(score, "scored", lambda _, columns: given_[columns])
+    monkeypatch.setattr(watch, "labels", lambda _: right)
+    assert watch.quality_of("m", 1, known()).tolist() == [1, 0, 1]
+    (tmp_path / "b.csv").write_text("id,translation\n7,ax\n")
+    with pytest.raises(BadData, match=r"at most 4 symbols, each of 3 classes. Received: row 0: 2 symbols, 'ax'"):
+        watch.read(tmp_path / "b.csv", LETTERS)
+
+
+def test_a_text_of_characters_is_scored_by_all_its_windows() -> None:
+    spec = Spec({"characters": Input((3,), "uint8", sizes=(9,))}, tuple("abcdefghi"))
+    text, path = np.arange(5, dtype=np.uint8), Path("text.npy")
+    windows = score.completed(text, spec, path)
+    assert windows.tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    score.check(windows, spec, path)
+    with pytest.raises(BadData, match=r"input characters must be uint8 \(N, 3\). Received: uint8 \(2,\)"):
+        score.check(score.completed(text[:2], spec, path), spec, path)
