@@ -47,6 +47,11 @@ def test_the_projects_own_is_sound() -> None:
         ("source: digits", "source: nowhere", r"`datasets.digits.source` must be one of .*digits, .*mnist"),
         ("tuner: hyperband,", "tuner: hyperband, trials: 3,", r"`trials` must be left out with tuner hyperband"),
         ("trials: 3, ", "", r"`trials` is needed with tuner random"),
+        (
+            "model: averaging\n    base: scratch",
+            "model: averaging\n    base: gru_imdb",
+            r"must number the same words: a recipe of reuters, or a base. Received: 'gru_imdb', of imdb",
+        ),
         ("tuner: random", "tuner: grid", r"`recipes.cnn_digits.search.tuner`: .*'hyperband' or 'genetic'"),
         (
             "    test: 0.2\n    seed: 42\n    smallest_class: 0.05",
@@ -123,7 +128,7 @@ def test_names_are_looked_up_and_never_paths(name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "cnn_digit"], "ERROR 2 train cnn_digit: `recipe` must be one of char_lstm_"),
+        (["train", "cnn_digit"], "ERROR 2 train cnn_digit: `recipe` must be one of averaging_"),
         (["train", "../etc"], "ERROR 2 train ../etc: the name of a recipe must match"),
         (["fly", "cnn_digits"], "ERROR 2 fly cnn_digits: the arguments must be one of: ingest <source>"),
         (["train"], "ERROR 2 train: the arguments must be one of"),
