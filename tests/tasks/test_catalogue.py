@@ -16,6 +16,7 @@ from tasks.catalogue import Recipe
 from tasks.errors import BadRequest
 
 TEXT = places.PARAMS.read_text(encoding="utf-8")
+KNOWN = catalogue.load()
 
 
 def changed(old: str, new: str, folder: Path) -> Path:
@@ -116,13 +117,12 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         catalogue.load(tmp_path / "nowhere.yaml")
 
 
-@settings(deadline=None)  # the first example reads the catalogue
+@settings(deadline=None)
 @given(name=st.text(max_size=80))
 def test_names_are_looked_up_and_never_paths(name: str) -> None:
-    known = catalogue.load()
-    if name not in known.recipes:
+    if name not in KNOWN.recipes:
         with pytest.raises(BadRequest, match="Received"):
-            known.recipe(name)
+            KNOWN.recipe(name)
 
 
 @pytest.mark.parametrize(
