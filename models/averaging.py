@@ -54,7 +54,7 @@ def averaging(
 def vectors(words: Sequence[str], *, size: int) -> keras.Model:
     """The network's first layer alone, for words known by name: from row numbers (B, T), int32, to (B, T, size)."""
     rows = layers.Input((None,), dtype="int32")
-    return keras.Model(rows, texts.WordVectors(words=words, output_dim=size, name=texts.EMBEDDING)(rows))
+    return keras.Model(rows, texts.NamedVectors(words=words, output_dim=size, name=texts.EMBEDDING)(rows))
 
 
 def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:

@@ -25,7 +25,7 @@ FIRST = 2
 
 
 @keras.saving.register_keras_serializable(package="miar")
-class WordVectors(layers.Embedding):
+class NamedVectors(layers.Embedding):
     """A vector for each of some words, which the layer knows by name, so that others can find theirs.
 
     Args:

@@ -126,7 +126,7 @@ def stored(base: str) -> Stored:
     if digest_weights(found) != digest(base):
         raise BadData(f"`{places.trained(base)}` must have the weights that its receipt tells. Received: others")
     known = list(layers(found))
-    words = known[0].words if isinstance(known[0], texts.WordVectors) else ()
+    words = known[0].words if isinstance(known[0], texts.NamedVectors) else ()
     return Stored({layer.name: layer.get_weights() for layer in known}, words)
 
 
@@ -160,6 +160,6 @@ def digest_weights(model: keras.Model) -> str:
     for weight in model.weights:
         total.update(np.ascontiguousarray(weight.numpy()).tobytes())
     for layer in layers(model):
-        if isinstance(layer, texts.WordVectors):
+        if isinstance(layer, texts.NamedVectors):
             total.update("\n".join(layer.words).encode())
     return total.hexdigest()
