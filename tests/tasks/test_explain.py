@@ -11,15 +11,17 @@ from models.spec import Input, Number, Spec
 from tasks import explain, insides, records
 from tasks.explain import Subject
 from tasks.prepared import Split
-from tasks.problems import classification, regression
+from tasks.problems import classification, regression, translation
+from tests.models.examples import EXAMPLES, build
 
 RNG = np.random.default_rng(0)
 
 
 def subject(network: keras.Model, samples: np.ndarray, answers: np.ndarray, spec: Spec, metric: str) -> Subject:
     exam = Split(samples, answers, np.arange(len(samples)))
-    problem = regression if spec.number else classification
-    return Subject(network, exam, records.ask(network, samples), spec, problem, metric)  # type: ignore[arg-type]
+    problem = translation if spec.steps else regression if spec.number else classification
+    known = [chr(ord("a") + number) for number in range(8)] if spec.steps else []
+    return Subject(network, exam, records.ask(network, samples), spec, problem, metric, known)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +95,23 @@ def test_mistakes_come_first_and_then_each_class() -> None:
     answers = np.array([0, 1, 1, 0, 0, 1])
     sure = np.array([[0.4, 0.6], [0.9, 0.1], [0.2, 0.8], [0.99, 0.01], [0.95, 0.05], [0.3, 0.7]])
     assert insides.chosen(answers, sure).tolist() == [1, 0, 3, 2, 4, 5]
+
+
+def test_an_answer_of_symbols_shows_where_it_looks() -> None:
+    """The longest of those that are right, by name, up to its end; a network without attention shows nothing."""
+    example = EXAMPLES["symbols"]
+    network, _ = build("transformer", example.spec, depth=1, heads=2)
+    network.fit(example.samples, example.answers, epochs=2, verbose=0)
+    given = records.ask(network, example.samples)
+    right = np.array(given)
+    right[:3] = -1  # these answers are wrong
+    one = subject(network, np.asarray(example.samples), right, example.spec, "exact")
+    figure = explain.symbols(one).pictures["where_it_looks"]
+    assert len(figure.axes) == 2
+    written = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert written[-1] == "end"
+    assert len(written) - 1 == (given[3:] >= 0).sum(axis=1).max()
+    other, _ = build("lstm_seq2seq", example.spec)
+    assert explain.symbols(
+        subject(other, np.asarray(example.samples), np.asarray(example.answers), example.spec, "exact")
+    ) == explain.Look({}, {})
