@@ -1,7 +1,8 @@
 """explain: look inside the trained network, with the samples of its exam.
 
 What is drawn depends on what a sample is: heat maps and filters for images, the decision boundary for two numbers, for
-several inputs what each of them is worth, and for symbols where the answer looks in the text.
+several inputs what each of them is worth, for symbols where the answer looks in the text, and for words which texts are
+alike.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from models.spec import Spec
-from tasks import alignment, bases, catalogue, insides, needs, pictures, places, prepared, problems, records
+from tasks import alignment, bases, catalogue, insides, nearest, needs, pictures, places, prepared, problems, records
 from tasks.prepared import Split
 from tasks.problems import Problem
 from tasks.receipts import Explained, Trained, digest_files
@@ -178,4 +179,11 @@ def symbols(subject: Subject) -> Look:
     return Look(*alignment.look(subject.network, subject.exam, subject.given, subject.spec, subject.known))
 
 
-LOOKS: tuple[Callable[[Subject], Look], ...] = (images, boundary, worth, objects, symbols)
+def texts(subject: Subject) -> Look:
+    """Which texts are alike, for a network that reads words and only names a class."""
+    if set(subject.spec.inputs) != {"words"} or not subject.spec.classes or subject.spec.number:
+        return Look({}, {})
+    return Look(*nearest.look(subject.network, subject.exam, subject.spec))
+
+
+LOOKS: tuple[Callable[[Subject], Look], ...] = (images, boundary, worth, objects, symbols, texts)
