@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Spec
-from tasks import catalogue, encoding, ingested, places, prepared, series, split, windows
-from tasks.catalogue import Characters, Dataset
+from tasks import catalogue, encoding, ingested, neighbours, places, prepared, series, split, windows
+from tasks.catalogue import Characters, Dataset, Words
 from tasks.errors import BadData, Refused
 from tasks.receipts import Prepared, Validated, digest_files, seal
 
@@ -62,6 +62,8 @@ def made_of(images: np.ndarray | None, table: pd.DataFrame, splits: np.ndarray, 
     """The samples of `dataset`, cut from texts or from a series, or each a row of the source."""
     if dataset.characters:
         return cut(table, splits, dataset)
+    if dataset.neighbours:
+        return runs(table, splits, dataset)
     if dataset.series:
         made = series.cut(table[dataset.in_series], splits, dataset.series)
         spec = encoding.spec(dataset, table[splits == "train"])
@@ -101,6 +103,26 @@ def cut(table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
     return Made(made, encoding.spec(dataset, alphabet=known), known)
 
 
+def runs(table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
+    """Each row of the source is a text, from which runs of words are cut, with the neighbours of each word.
+
+    Raises:
+        BadData: if a split has no known word, or the training texts have fewer words than are to be known.
+    """
+    wanted, texts = cast(Words, dataset.words), table["text"].fillna("")
+    vocabulary = encoding.learn_vocabulary(texts[splits == "train"], wanted)
+    if len(vocabulary) != wanted.vocabulary - 2:
+        raise BadData(
+            f"`words.vocabulary` must be at most 2 more than the different words of the training texts, "
+            f"{len(vocabulary)}. Received: {wanted.vocabulary}"
+        )
+    made = {part: neighbours.cut(texts[splits == part], vocabulary, wanted) for part in prepared.SPLITS}
+    if empty := [part for part, (samples, _, _) in made.items() if not len(samples)]:
+        raise BadData(f"each split must have words that are known. Received: none in {', '.join(empty)}")
+    counts = neighbours.counted(made["train"][1], wanted.neighbours, len(vocabulary))
+    return Made(made, encoding.spec(dataset, alphabet=vocabulary, counts=counts), vocabulary)
+
+
 def validated(name: str, dataset: Dataset) -> Validated:
     """What was found of the samples that lie here.
 
@@ -134,8 +156,11 @@ def tell(done: int, total: int) -> None:
 def write_spec(spec: Spec, problem: str, folder: Path) -> None:
     """Write inputs and outputs; what few datasets have only where they do, so that other specs keep their bytes."""
     facts = {"problem": problem, **asdict(spec)}
-    for name in ("boxes", "steps", "naive"):
+    for name in ("boxes", "steps", "naive", "neighbours"):
         if not facts[name]:
             del facts[name]
+    for one in facts["inputs"].values():
+        if not one["counts"]:
+            del one["counts"]
     text = json.dumps(facts, indent=2)
     (folder / prepared.SPEC).write_text(text + "\n", encoding="utf-8")
