@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tasks import champions, compare, examine, places, split
+from tasks import champions, compare, examine, neighbours, places, split
 from tasks.cases import Case
 from tasks.catalogue import Recipe
 from tasks.errors import MiarError
@@ -42,6 +42,9 @@ REQUIRED = (
     "hw.device",
 )
 """Tags without which a version does not say where it came from."""
+
+HALF = 0.5
+"""Share of a text's runs of words from which on it is taken for one that was learnt from."""
 
 NO_CHAMPION = "there is no champion to compare with"
 
@@ -90,11 +93,22 @@ def above_floor(case: Case) -> Answer:
 
 
 def no_leakage(case: Case) -> Answer:
-    """No sample of the exam is among those that it learnt from."""
+    """No sample of the exam is among those that it learnt from; of runs of words, no text of it is to a half."""
+    if case.spec.vectors:
+        return no_text_leaks(case)
     learnt = [split.contents(case.split(part).samples) for part in ("train", "validation")]
     exam = split.contents(case.split("test").samples)
     seen = int(np.isin(exam, np.concatenate(learnt)).sum())
     return Answer(at_most(seen, 0), seen, 0, f"of {len(exam)} exam samples have a copy in train or validation")
+
+
+def no_text_leaks(case: Case) -> Answer:
+    """No text of the exam has half its runs of five words in a text that it learnt from."""
+    learnt = [np.asarray(case.split(part).answers) for part in ("train", "validation")]
+    shares = neighbours.shared(np.asarray(case.split("test").answers), learnt, case.spec.neighbours)
+    seen = int((shares > HALF).sum())
+    evidence = f"of {len(shares)} exam texts have more than half of their words in runs that it learnt from"
+    return Answer(at_most(seen, 0), seen, 0, f"{evidence}; at most {shares.max():.1%}")
 
 
 def better_than_trivial(case: Case) -> Answer:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tasks import encoding
+from tasks import alike, encoding
 from tasks.catalogue import Words
 
 NONE = encoding.NO_CLASS
@@ -72,3 +72,12 @@ def documents(answers: np.ndarray, neighbours: int) -> tuple[np.ndarray, np.ndar
     first = answers[:, neighbours - 1] == NONE
     before = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
     return words[there].astype(np.int64), np.append(before[:-1][first], before[-1])
+
+
+def shared(exam: np.ndarray, learnt: list[np.ndarray], neighbours: int) -> np.ndarray:
+    """The share of each text's runs of `alike.RUN` words that are in the texts learnt from too: float64 (D,)."""
+    known = np.concatenate([alike.windows(*documents(answers, neighbours))[1] for answers in learnt])
+    words, starts = documents(exam, neighbours)
+    text, run = alike.windows(words, starts)
+    sizes = np.bincount(text, minlength=len(starts) - 1)
+    return np.asarray(np.bincount(text, np.isin(run, known), minlength=len(sizes)) / np.maximum(sizes, 1))
