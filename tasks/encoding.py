@@ -53,6 +53,12 @@ def numbered(texts: Iterable[str], vocabulary: list[str], rule: Words) -> np.nda
     return table
 
 
+def places(texts: Iterable[str], vocabulary: list[str]) -> list[np.ndarray]:
+    """The place of each known word of each text in the vocabulary, unknown words left out: int32 (W,) each."""
+    place = {word: number for number, word in enumerate(vocabulary)}
+    return [np.array([place[word] for word in words(text) if word in place], dtype=np.int32) for text in texts]
+
+
 def samples(
     images: np.ndarray | None,
     table: pd.DataFrame,

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tasks import champions, compare, examine, neighbours, places, split
+from tasks import alike, champions, compare, examine, places, split
 from tasks.cases import Case
 from tasks.catalogue import Recipe
 from tasks.errors import MiarError
 from tasks.outside import registry, versioning
+from tasks.problems.vectors import pairs
 from tasks.verdicts import FAILED, INCONCLUSIVE, PASSED, Check, Report, at_least, at_most
 
 REQUIRED = (
@@ -104,8 +105,9 @@ def no_leakage(case: Case) -> Answer:
 
 def no_text_leaks(case: Case) -> Answer:
     """No text of the exam has half its runs of five words in a text that it learnt from."""
-    learnt = [np.asarray(case.split(part).answers) for part in ("train", "validation")]
-    shares = neighbours.shared(np.asarray(case.split("test").answers), learnt, case.spec.neighbours)
+    learnt = np.concatenate([np.asarray(case.split(part).answers) for part in ("train", "validation")])
+    texts = [pairs.documents(runs, case.spec.neighbours) for runs in (np.asarray(case.split("test").answers), learnt)]
+    shares = alike.known(*texts[0], *texts[1])
     seen = int((shares > HALF).sum())
     evidence = f"of {len(shares)} exam texts have more than half of their words in runs that it learnt from"
     return Answer(at_most(seen, 0), seen, 0, f"{evidence}; at most {shares.max():.1%}")

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Spec
-from tasks import catalogue, encoding, ingested, neighbours, places, prepared, series, split, windows
+from tasks import catalogue, encoding, ingested, places, prepared, series, split, windows
 from tasks.catalogue import Characters, Dataset, Words
 from tasks.errors import BadData, Refused
+from tasks.problems.vectors import pairs
 from tasks.receipts import Prepared, Validated, digest_files, seal
 
 
@@ -116,10 +117,11 @@ def runs(table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
             f"`words.vocabulary` must be at most 2 more than the different words of the training texts, "
             f"{len(vocabulary)}. Received: {wanted.vocabulary}"
         )
-    made = {part: neighbours.cut(texts[splits == part], vocabulary, wanted) for part in prepared.SPLITS}
+    rows = {part: encoding.places(texts[splits == part], vocabulary) for part in prepared.SPLITS}
+    made = {part: pairs.cut(row, wanted.length, wanted.neighbours) for part, row in rows.items()}
     if empty := [part for part, (samples, _, _) in made.items() if not len(samples)]:
         raise BadData(f"each split must have words that are known. Received: none in {', '.join(empty)}")
-    counts = neighbours.counted(made["train"][1], wanted.neighbours, len(vocabulary))
+    counts = pairs.counted(made["train"][1], wanted.neighbours, len(vocabulary))
     return Made(made, encoding.spec(dataset, alphabet=vocabulary, counts=counts), vocabulary)
 
 

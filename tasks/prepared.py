@@ -31,7 +31,7 @@ class Split:
             series, windows float32 (N, P, D); of words with neighbours, runs int32 (N, T).
         answers: what should come out: class numbers int32 (N,), or numbers float32 (N,); of both, records (N,); of
             boxes, records (N,) of `boxes` float32 (M, 4) and `labels` int32 (M,), -1 where there is none; of a
-            series, its next values float32 (N, A); of runs of words, what tasks/neighbours.py says.
+            series, its next values float32 (N, A); of runs of words, as tasks/problems/vectors/pairs.py says.
         ids: int64 (N,), the sample's row in its source; where a window begins in the text of its split; of a
             series, the row of the first moment that is asked for; where a run begins in the words of its split.
     """

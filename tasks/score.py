@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Input, Spec
-from tasks import history, measures, objects, places, prepared, records, vectors
+from tasks import history, measures, objects, places, prepared, records
 from tasks.catalogue import NAME
 from tasks.errors import BadData, BadRequest
 from tasks.measures import Reference
 from tasks.outside import registry, tracking
+from tasks.problems.vectors import likeness
 from tasks.receipts import digest_file
 
 MONITORING, REFERENCE = "monitoring", "reference.npz"
@@ -94,8 +95,8 @@ def score(model: str, path: Path, *, alias: str = registry.CHAMPION) -> Scored:
     now = datetime.now(UTC)
     table = rows(samples, given, known, ids if ids is not None else numbered(digest, len(samples)))
     if known.spec.vectors:
-        found = vectors.of_all(partial(answers, served), known.spec)
-        table[NEAREST] = vectors.nearest_texts(samples, found, known.spec)
+        found = likeness.of_all(partial(answers, served), known.spec)
+        table[NEAREST] = likeness.nearest_texts(samples, found, known.spec)
     table = table.assign(model=name, version=number, alias=alias, data=digest, at=now.isoformat())
     kept = folder / f"{now:%Y%m%dT%H%M%S%f}-{digest[:12]}-v{number}.parquet"
     places.write_file(kept, lambda beside: table.to_parquet(beside, index=False))
@@ -139,7 +140,7 @@ def completed(samples: np.ndarray, spec: Spec, path: Path) -> np.ndarray:
     if set(spec.inputs) == {"characters"} and samples.ndim == 1 and len(samples) >= spec.input_shape[0]:
         return np.lib.stride_tricks.sliding_window_view(samples, spec.input_shape[0])
     if spec.vectors and samples.ndim == 1 and samples.dtype == spec.input_dtype:
-        return vectors.in_runs(samples, spec)
+        return likeness.in_runs(samples, spec)
     if set(spec.inputs) != {"image", "proposals"} or set(samples.dtype.names or ("image",)) != {"image"}:
         return samples
     images = records.part(samples, "image")

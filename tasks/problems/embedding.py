@@ -1,8 +1,8 @@
 """Embedding: do words that stand near each other have vectors alike?
 
-Answers are runs of words with those around them, int32 (N, T + 2c), -1 where there is none (tasks/neighbours.py); a
-network gives a vector for each word of a run, float (N, T, D). Judged are pairs of words that tell something: the most
-frequent ones stand near all others.
+Answers are runs of words with those around them, int32 (N, T + 2c), -1 where there is none, as vectors/pairs.py has
+them; a network gives a vector for each word of a run, float (N, T, D). Judged are pairs of words that tell something:
+the most frequent ones stand near all others.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Spec
-from tasks import neighbours, vectors
 from tasks.errors import BadData
-from tasks.neighbours import NONE
 from tasks.prepared import Split
 from tasks.problems import Exam
-from tasks.problems.vectors import analogies, drawn, rivals
+from tasks.problems.vectors import analogies, drawn, likeness, pairs, rivals
+from tasks.problems.vectors.pairs import KNOWN, NONE
 
 GATES = ("neighbourhood",)
 
@@ -28,6 +27,9 @@ COMMON = 100
 
 DRAWS = 4
 """Words that each neighbour is held against."""
+
+CHUNK = 100_000
+"""Pairs that are judged at once."""
 
 SHOWN, NEAREST, ASKED = 90, 8, 24
 """Words in the picture; words nearest to one that a table shows, and of how many words."""
@@ -66,23 +68,29 @@ def compared(answers: np.ndarray, found: np.ndarray, there: np.ndarray, spec: Sp
     Args:
         found: vectors (K, D), of which `there`, bool (K,), are known.
     """
-    unit, common = vectors.unit(np.asarray(found, np.float64)), min(COMMON, len(spec.classes) // 10)
-    inside = neighbours.inside(answers, spec.neighbours)
+    unit, common = likeness.unit(np.asarray(found, np.float64)), min(COMMON, len(spec.classes) // 10)
+    inside = pairs.inside(answers, spec.neighbours)
     pool = inside[inside >= common]
-    run, word, near = neighbours.pairs(answers, spec.neighbours)
+    run, word, near = pairs.listed(answers, spec.neighbours)
     counts = (word >= common) & (near >= common) & (word != near) & there[near]
     run, word, near = run[counts], word[counts], near[counts]
-    likeness, won = (unit[word] * unit[near]).sum(axis=1), np.zeros(len(word))
-    for row in np.random.default_rng(0).integers(0, max(len(pool), 1), (DRAWS, len(word))):
-        other = (unit[word] * unit[pool[row]]).sum(axis=1)
-        won += np.where(likeness == other, 0.5, likeness > other) / DRAWS
-    size = len(answers)
+    others, size = np.random.default_rng(0).integers(0, max(len(pool), 1), (len(word), DRAWS)), len(answers)
+    parts = [slice(start, start + CHUNK) for start in range(0, len(word), CHUNK)]
+    won = np.concatenate([np.empty(0), *(wins(unit, word[part], near[part], pool[others[part]]) for part in parts)])
     return Judged(np.bincount(run, minlength=size).astype(float), np.bincount(run, won, minlength=size))
+
+
+def wins(unit: np.ndarray, word: np.ndarray, near: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Of how many of the `others` (P, DRAWS) each `near` is nearer to its `word`, as a share, a tie being half: (P,)."""
+    own = unit[word]
+    likeness = np.einsum("pd,pd->p", own, unit[near])[:, np.newaxis]
+    against = np.stack([np.einsum("pd,pd->p", own, unit[other]) for other in others.T], axis=1)
+    return np.asarray(np.where(likeness == against, 0.5, likeness > against).mean(axis=1))
 
 
 def learnt(answers: np.ndarray, given: np.ndarray, spec: Spec) -> tuple[np.ndarray, np.ndarray]:
     """The vector of each word of the exam, zeros of others: float32 (K, D), and which words those are, bool (K,)."""
-    words = neighbours.inside(answers, spec.neighbours)
+    words = pairs.inside(answers, spec.neighbours)
     if given.ndim != 3 or given.shape[:2] != words.shape:
         raise BadData(f"predictions must have the shape (samples, words, any) {words.shape}. Received: {given.shape}")
     broken = ~np.isfinite(given).all(axis=(1, 2))
@@ -105,7 +113,7 @@ def judge(split: Split, given: np.ndarray, spec: Spec) -> Exam:
     found, there = learnt(answers, given, spec)
     telling = np.flatnonzero(there)
     telling = telling[telling >= min(COMMON, len(spec.classes) // 10)]
-    inside = neighbours.inside(answers, spec.neighbours)
+    inside = pairs.inside(answers, spec.neighbours)
     names = np.append(np.array(spec.classes, dtype=object), "")
     return Exam(
         scores=scores(answers, given, spec),
@@ -127,9 +135,9 @@ def judge(split: Split, given: np.ndarray, spec: Spec) -> Exam:
 
 def further(ask: Callable[[np.ndarray], np.ndarray], split: Split, spec: Spec) -> dict[str, pd.DataFrame]:
     """The words nearest to some of the most frequent that tell something, and analogies, among all known words."""
-    found, names = vectors.of_all(ask, spec), np.array(spec.classes)
+    found, names = likeness.of_all(ask, spec), np.array(spec.classes)
     asked = np.arange(min(COMMON, len(names) // 10), len(names))[:ASKED]
-    near = vectors.nearest(found, found[asked], NEAREST, but=asked[:, np.newaxis])
+    near = likeness.nearest(found, found[asked], NEAREST, but=asked[:, np.newaxis])
     table = pd.DataFrame({"word": names[asked], "nearest": [" ".join(names[row]) for row in near]})
     return {"nearest": table, "analogies": analogies.table(found, spec)}
 
@@ -156,7 +164,7 @@ def beside(train: Split, split: Split, given: np.ndarray, spec: Spec, *, epochs:
 
 def baselines(train: Split, samples: np.ndarray, spec: Spec) -> dict[str, np.ndarray]:
     """Vectors by chance, and vectors that tell how frequent a word is, as an angle."""
-    words = np.maximum(np.asarray(samples) - vectors.KNOWN, 0)
+    words = np.maximum(np.asarray(samples) - KNOWN, 0)
     known = len(spec.classes)
     angle = np.log1p(np.arange(known)) / np.log1p(known) * np.pi
     chance = np.random.default_rng(0).normal(size=(known, 16))
@@ -171,7 +179,7 @@ def quality(answers: np.ndarray, given: np.ndarray, spec: Spec) -> np.ndarray:
 
 def slices(answers: np.ndarray, spec: Spec) -> dict[str, np.ndarray]:
     """The half of the runs with the rarer words, and the other."""
-    words = neighbours.inside(answers, spec.neighbours)
+    words = pairs.inside(answers, spec.neighbours)
     rank = np.where(words != NONE, words, 0).sum(axis=1) / np.maximum((words != NONE).sum(axis=1), 1)
     rarer = rank > np.median(rank)
     return {"runs of rarer words": rarer, "runs of more frequent words": ~rarer}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Spec
-from tasks import vectors
+from tasks.problems.vectors import likeness
 
 ASKED = (
     "hombre mujer señor señora",
@@ -58,9 +58,9 @@ def table(found: np.ndarray, spec: Spec) -> pd.DataFrame:
 
     Source: Mikolov, Yih, Zweig, "Linguistic regularities in continuous space word representations", NAACL 2013.
     """
-    asked, names, unit = questions(spec), np.array(spec.classes), vectors.unit(found)
+    asked, names, unit = questions(spec), np.array(spec.classes), likeness.unit(found)
     first, second, third, right = asked.T
-    order = vectors.nearest(unit, unit[second] - unit[first] + unit[third], len(unit), but=asked[:, :3])
+    order = likeness.nearest(unit, unit[second] - unit[first] + unit[third], len(unit), but=asked[:, :3])
     told = [" ".join(names[row[:TOLD]]) for row in order]
     ranks = (order == right[:, np.newaxis]).argmax(axis=1) + 1
     columns = {"first": first, "is to": second, "as": third, "is to this": right}

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
 from models.spec import Spec
-from tasks import pictures, vectors
-from tasks.problems.vectors import analogies
+from tasks import pictures
+from tasks.problems.vectors import analogies, likeness
 
 PANELS, AROUND = 6, 9
 """Words whose nearest are drawn, and how many of those."""
@@ -17,7 +17,7 @@ PANELS, AROUND = 6, 9
 
 def flat(found: np.ndarray) -> np.ndarray:
     """Vectors of length 1 along the two directions in which they differ most: (N, 2)."""
-    return np.asarray(PCA(2, random_state=0).fit_transform(vectors.unit(found)))
+    return np.asarray(PCA(2, random_state=0).fit_transform(likeness.unit(found)))
 
 
 def named(axes: Axes, points: np.ndarray, names: np.ndarray, colour: str = pictures.INK) -> None:
@@ -46,10 +46,10 @@ def neighbourhoods(found: np.ndarray, there: np.ndarray, asked: np.ndarray, spec
     """
     figure = pictures.blank(9, 5)
     figure.suptitle("Words, and those nearest to them by the cosine of their vectors")
-    names, unit = np.array(spec.classes), vectors.unit(found[there])
+    names, unit = np.array(spec.classes), likeness.unit(found[there])
     for panel, word in zip(figure.subplots(2, PANELS // 2, squeeze=False).ravel(), asked, strict=False):
         itself = np.flatnonzero(there == word)
-        near = vectors.nearest(unit, unit[itself], AROUND, but=itself[np.newaxis])[0]
+        near = likeness.nearest(unit, unit[itself], AROUND, but=itself[np.newaxis])[0]
         panel.barh(names[there[near]][::-1], (unit[near] @ unit[itself[0]])[::-1], color=pictures.ACCENT)
         panel.set_title(names[word], fontsize=9)
         panel.tick_params(labelsize=7)

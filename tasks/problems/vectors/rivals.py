@@ -9,10 +9,13 @@ from gensim.models import Word2Vec
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.linalg import svds
 
-from tasks import neighbours
+from tasks.problems.vectors import pairs
 
 POWER = 0.75
 """Of how often neighbours occur, as for noise words."""
+
+CHUNK = 10_000
+"""Runs whose pairs are counted at once."""
 
 SENTENCE = 1000
 """Words of a sentence for gensim, which leaves out what is behind 10,000."""
@@ -30,8 +33,11 @@ def counted(answers: np.ndarray, around: int, known: int, size: int) -> np.ndarr
     Source: Levy, Goldberg, Dagan, "Improving distributional similarity with lessons learned from word embeddings",
         TACL 2015: positive pointwise mutual information with smoothed contexts, U sqrt(S) of its singular values.
     """
-    _, words, near = neighbours.pairs(answers, around)
-    table = coo_array((np.ones(len(words)), (words, near)), shape=(known, known)).tocsr().tocoo()
+    starts = range(0, len(answers), CHUNK)
+    table = sum(
+        (together(answers[start : start + CHUNK], around, known) for start in starts), csr_array((known, known))
+    )
+    table = table.tocoo()
     rows, columns = table.coords
     smoothed = np.asarray(table.sum(axis=0)) ** POWER
     expected = np.asarray(table.sum(axis=1))[rows] * (smoothed / smoothed.sum())[columns]
@@ -40,9 +46,15 @@ def counted(answers: np.ndarray, around: int, known: int, size: int) -> np.ndarr
     return np.asarray(left * np.sqrt(np.maximum(values, 0)))
 
 
+def together(answers: np.ndarray, around: int, known: int) -> csr_array:
+    """How often each two words stand near each other in some runs: (K, K)."""
+    _, words, near = pairs.listed(answers, around)
+    return coo_array((np.ones(len(words)), (words, near)), shape=(known, known)).tocsr()
+
+
 def sentences(answers: np.ndarray, around: int) -> list[list[int]]:
     """The words of each text again, in pieces that gensim reads to their ends."""
-    words, starts = neighbours.documents(answers, around)
+    words, starts = pairs.documents(answers, around)
     texts = (words[start:end] for start, end in itertools.pairwise(starts))
     return [text[start : start + SENTENCE].tolist() for text in texts for start in range(0, len(text), SENTENCE)]
 

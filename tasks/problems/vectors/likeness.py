@@ -7,10 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from models.spec import Spec
-from tasks import encoding
-
-KNOWN = encoding.UNKNOWN + 1
-"""Number of the first known word."""
+from tasks.problems.vectors.pairs import KNOWN, NOTHING
 
 
 def of_all(ask: Callable[[np.ndarray], np.ndarray], spec: Spec) -> np.ndarray:
@@ -27,7 +24,7 @@ def of_all(ask: Callable[[np.ndarray], np.ndarray], spec: Spec) -> np.ndarray:
 def in_runs(words: np.ndarray, spec: Spec) -> np.ndarray:
     """Numbers of words (W,) as runs one behind another: (N, T)."""
     (length,) = spec.input_shape
-    filled = np.full(-(-len(words) // length) * length, encoding.NOTHING, words.dtype)
+    filled = np.full(-(-len(words) // length) * length, NOTHING, words.dtype)
     filled[: len(words)] = words
     return filled.reshape(-1, length)
 
