@@ -44,9 +44,6 @@ REQUIRED = (
 )
 """Tags without which a version does not say where it came from."""
 
-HALF = 0.5
-"""Share of a text's runs of words from which on it is taken for one that was learnt from."""
-
 NO_CHAMPION = "there is no champion to compare with"
 
 
@@ -108,7 +105,7 @@ def no_text_leaks(case: Case) -> Answer:
     learnt = np.concatenate([np.asarray(case.split(part).answers) for part in ("train", "validation")])
     texts = [pairs.documents(runs, case.spec.neighbours) for runs in (np.asarray(case.split("test").answers), learnt)]
     shares = alike.known(*texts[0], *texts[1])
-    seen = int((shares > HALF).sum())
+    seen = int((shares > pairs.LEAKED).sum())
     evidence = f"of {len(shares)} exam texts have more than half of their words in runs that it learnt from"
     return Answer(at_most(seen, 0), seen, 0, f"{evidence}; at most {shares.max():.1%}")
 

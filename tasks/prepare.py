@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Spec
-from tasks import catalogue, encoding, ingested, places, prepared, series, split, windows
+from tasks import alike, catalogue, encoding, ingested, places, prepared, series, split, windows
 from tasks.catalogue import Characters, Dataset, Words
 from tasks.errors import BadData, Refused
 from tasks.problems.vectors import pairs
@@ -107,6 +107,8 @@ def cut(table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
 def runs(table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
     """Each row of the source is a text, from which runs of words are cut, with the neighbours of each word.
 
+    Texts are split first, so that no word has a neighbour in another split.
+
     Raises:
         BadData: if a split has no known word, or the training texts have fewer words than are to be known.
     """
@@ -117,12 +119,31 @@ def runs(table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
             f"`words.vocabulary` must be at most 2 more than the different words of the training texts, "
             f"{len(vocabulary)}. Received: {wanted.vocabulary}"
         )
-    rows = {part: encoding.places(texts[splits == part], vocabulary) for part in prepared.SPLITS}
+    rows = unlike({part: encoding.places(texts[splits == part], vocabulary) for part in prepared.SPLITS})
     made = {part: pairs.cut(row, wanted.length, wanted.neighbours) for part, row in rows.items()}
     if empty := [part for part, (samples, _, _) in made.items() if not len(samples)]:
         raise BadData(f"each split must have words that are known. Received: none in {', '.join(empty)}")
     counts = pairs.counted(made["train"][1], wanted.neighbours, len(vocabulary))
     return Made(made, encoding.spec(dataset, alphabet=vocabulary, counts=counts), vocabulary)
+
+
+def unlike(rows: dict[str, list[np.ndarray]]) -> dict[str, list[np.ndarray]]:
+    """The texts of each split without those of which the splits before it have more than half."""
+    kept: dict[str, list[np.ndarray]] = {}
+    for part, texts in rows.items():
+        before = [text for others in kept.values() for text in others]
+        own = alike.known(*behind(texts), *behind(before)) <= pairs.LEAKED
+        kept[part] = [text for text, is_own in zip(texts, own, strict=True) if is_own]
+        if not own.all():
+            print(
+                f"{part}: {(~own).sum()} of {len(own)} texts left out, of which others have more than half", flush=True
+            )
+    return kept
+
+
+def behind(texts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Texts one behind another, int64 (W,), and where each begins and the last one ends, int64 (N + 1,)."""
+    return np.concatenate([np.empty(0, np.int64), *texts]), np.cumsum([0, *map(len, texts)])
 
 
 def validated(name: str, dataset: Dataset) -> Validated:

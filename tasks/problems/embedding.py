@@ -81,7 +81,7 @@ def compared(answers: np.ndarray, found: np.ndarray, there: np.ndarray, spec: Sp
 
 
 def wins(unit: np.ndarray, word: np.ndarray, near: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Of how many of the `others` (P, DRAWS) each `near` is nearer to its `word`, as a share, a tie being half: (P,)."""
+    """The share of the `others` (P, DRAWS) than which each `near` is nearer to its `word`, a tie being half: (P,)."""
     own = unit[word]
     likeness = np.einsum("pd,pd->p", own, unit[near])[:, np.newaxis]
     against = np.stack([np.einsum("pd,pd->p", own, unit[other]) for other in others.T], axis=1)

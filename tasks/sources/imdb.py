@@ -1,6 +1,8 @@
 """Large Movie Review Dataset: 50,000 reviews from IMDb, half of them positive (A. Maas et al.).
 
 The web's `<br />` becomes a new line; other marks such as `<i>`, of which there are a few dozen, stay as they are.
+Dashes and quotation marks that somebody read as Latin-1 from Windows' code page 1252 become what they were, and other
+control characters blanks.
 """
 
 from __future__ import annotations
@@ -17,6 +19,10 @@ from tasks.errors import BadData
 from tasks.sources import Raw
 
 BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+CONTROLS = {code: " " for code in [*range(0x20), 0x7F] if chr(code) not in "\t\n\r"}
+MARKS = CONTROLS | {byte: bytes([byte]).decode("cp1252", "ignore") or " " for byte in range(0x80, 0xA0)}
+"""By the code of a control character, the mark that it stands for, or a blank."""
+
 LABELS = ("negative", "positive")
 """By the number that the file has for them."""
 
@@ -43,4 +49,4 @@ def read_review(path: Path, place: int, review: Any) -> tuple[str, str]:
     text, sentiment = (review.get("t"), review.get("s")) if isinstance(review, dict) else (None, None)
     if not isinstance(text, str) or type(sentiment) is not int or sentiment not in (0, 1):
         raise BadData(f"`{path.name}` must hold texts `t` and 0 or 1 as `s`. Received: review {place}: another form")
-    return LABELS[sentiment], BREAK.sub("\n", text)
+    return LABELS[sentiment], BREAK.sub("\n", text).translate(MARKS)

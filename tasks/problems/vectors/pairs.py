@@ -12,6 +12,9 @@ import numpy as np
 NONE = -1
 """Stands for a word where there is none."""
 
+LEAKED = 0.5
+"""Share of a text's runs of five words that another split has, above which the text is taken for a copy."""
+
 NOTHING, KNOWN = 0, 2
 """Number of what is behind a text's end, and of the first known word; 1 is an unknown one."""
 

@@ -20,8 +20,8 @@ CHUNK = 10_000
 SENTENCE = 1000
 """Words of a sentence for gensim, which leaves out what is behind 10,000."""
 
-SUBSAMPLE, NEGATIVES = 1e-4, 5
-"""Share of the text above which words are left out at times, and noise words of a pair: the networks' defaults."""
+SUBSAMPLE, NEGATIVES = 1e-3, 5
+"""Share of the text above which words are left out at times, and noise words of a pair: gensim's own."""
 
 
 def counted(answers: np.ndarray, around: int, known: int, size: int) -> np.ndarray:
@@ -59,14 +59,22 @@ def sentences(answers: np.ndarray, around: int) -> list[list[int]]:
     return [text[start : start + SENTENCE].tolist() for text in texts for start in range(0, len(text), SENTENCE)]
 
 
-def learner(read: list[list[int]], around: int, *, size: int, skip_gram: bool, workers: int = 1) -> Word2Vec:
-    """gensim's word2vec before it learns: whole windows, five noise words, and its own rate; one worker repeats."""
+def learner(
+    read: list[list[int]],
+    around: int,
+    *,
+    size: int,
+    skip_gram: bool,
+    subsample: float = SUBSAMPLE,
+    workers: int = 1,
+) -> Word2Vec:
+    """gensim's word2vec before it learns: whole windows, all else as it comes; what one worker learns is repeatable."""
     model = Word2Vec(
         vector_size=size,
         window=around,
         sg=int(skip_gram),
         negative=NEGATIVES,
-        sample=SUBSAMPLE,
+        sample=subsample,
         shrink_windows=False,
         min_count=1,
         workers=workers,
