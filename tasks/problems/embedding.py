@@ -81,11 +81,15 @@ def compared(answers: np.ndarray, found: np.ndarray, there: np.ndarray, spec: Sp
 
 
 def wins(unit: np.ndarray, word: np.ndarray, near: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """The share of the `others` (P, DRAWS) than which each `near` is nearer to its `word`, a tie being half: (P,)."""
+    """The share of the `others` (P, DRAWS) than which each `near` is nearer to its `word`: (P,).
+
+    A tie is half, and so is the word itself, to which nothing is nearer.
+    """
     own = unit[word]
     likeness = np.einsum("pd,pd->p", own, unit[near])[:, np.newaxis]
     against = np.stack([np.einsum("pd,pd->p", own, unit[other]) for other in others.T], axis=1)
-    return np.asarray(np.where(likeness == against, 0.5, likeness > against).mean(axis=1))
+    undecided = (likeness == against) | (others == word[:, np.newaxis])
+    return np.asarray(np.where(undecided, 0.5, likeness > against).mean(axis=1))
 
 
 def learnt(answers: np.ndarray, given: np.ndarray, spec: Spec) -> tuple[np.ndarray, np.ndarray]:

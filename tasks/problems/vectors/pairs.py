@@ -40,9 +40,10 @@ def cut(texts: list[np.ndarray], length: int, neighbours: int) -> tuple[np.ndarr
 
 def runs(words: np.ndarray, length: int, neighbours: int) -> np.ndarray:
     """One text's runs with their neighbours: int32 (N, length + 2 neighbours)."""
-    filled = np.full(-(-len(words) // length) * length + 2 * neighbours, NONE, np.int32)
+    count = -(-len(words) // length)
+    filled = np.full(count * length + 2 * neighbours, NONE, np.int32)
     filled[neighbours : neighbours + len(words)] = words
-    return np.lib.stride_tricks.sliding_window_view(filled, length + 2 * neighbours)[::length]
+    return filled[length * np.arange(count)[:, np.newaxis] + np.arange(length + 2 * neighbours)]
 
 
 def inside(answers: np.ndarray, neighbours: int) -> np.ndarray:
