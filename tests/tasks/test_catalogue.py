@@ -77,6 +77,27 @@ def test_the_projects_own_is_sound() -> None:
             r"`proposals` must have an `image` of 1 or 3 channels. Received: image None",
         ),
         (
+            "neighbours: 5, shortest: 20,",
+            "neighbours: 5, ngrams: [1, 2],",
+            r"`ngrams` must be \[1, 1\] where there are `neighbours`. Received: \[1, 2\]",
+        ),
+        (
+            "neighbours: 5, shortest: 20,",
+            "neighbours: 51,",
+            r"`datasets.quijote_words.words.neighbours`: .*equal to 50",
+        ),
+        ("neighbours: 5, shortest: 20,", "", r"problem embedding needs neighbours, and asks for nothing else"),
+        (
+            "    words: {vocabulary: 10000, length: 250, shortest: 5}\n",
+            "    words: {vocabulary: 10000, length: 250, neighbours: 2}\n",
+            r"problem classification needs classes, and asks for nothing else",
+        ),
+        (
+            "problem: embedding\n",
+            "problem: embedding\n    image: [8, 8, 1]\n",
+            r"samples of `words` that have `neighbours` must be made of nothing else",
+        ),
+        (
             "detector: ssd_digit_scenes",
             "detector: cnn_digits",
             r"`trackers.sort_bouncing_digits.detector` must be one of",
@@ -123,7 +144,7 @@ def test_names_are_looked_up_and_never_paths(name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "cnn_digit"], "ERROR 2 train cnn_digit: `recipe` must be one of char_lstm_"),
+        (["train", "cnn_digit"], "ERROR 2 train cnn_digit: `recipe` must be one of cbow_"),
         (["train", "../etc"], "ERROR 2 train ../etc: the name of a recipe must match"),
         (["fly", "cnn_digits"], "ERROR 2 fly cnn_digits: the arguments must be one of: ingest <source>"),
         (["train"], "ERROR 2 train: the arguments must be one of"),
