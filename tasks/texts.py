@@ -63,23 +63,27 @@ def describe(texts: pd.Series, splits: np.ndarray, wanted: Words) -> pd.DataFram
     """One row for each text.
 
     Returns:
-        Columns words, longest_line (characters), replaced (characters U+FFFD, which stand for what could not be read),
-        controls (characters of `CONTROL`), mojibake (places that match it), language (`en`, `es` or `unclear`),
-        near (row of the text of another split that is the most alike, if nearly the same) and near_share (of their
-        runs of words that both have).
+        Columns words, those of `signs`, language (`en`, `es` or `unclear`), near (row of the text of another split that
+        is the most alike, if nearly the same) and near_share (of their runs of words that both have).
     """
     found = read(texts)
     near, share = alike.elsewhere(found.numbers, found.starts, splits, wanted.near)
+    return signs(texts).assign(words=np.diff(found.starts), language=languages(found), near=near, near_share=share)
+
+
+def signs(texts: pd.Series) -> pd.DataFrame:
+    """One row for each text: whether its characters are what somebody wrote.
+
+    Returns:
+        Columns longest_line (characters), replaced (characters U+FFFD, which stand for what could not be read),
+        controls (characters of `CONTROL`) and mojibake (places that match it).
+    """
     return pd.DataFrame(
         {
-            "words": np.diff(found.starts),
             "longest_line": [max(map(len, text.split("\n"))) for text in texts],
             "replaced": texts.str.count("\ufffd"),
             "controls": [len(CONTROL.findall(text)) for text in texts],
             "mojibake": [len(MOJIBAKE.findall(text)) for text in texts],
-            "language": languages(found),
-            "near": near,
-            "near_share": share,
         },
         index=texts.index,
     )

@@ -58,7 +58,7 @@ def fit_and_save(name: str, recipe: Recipe, hyperparameters: dict[str, Any], dat
     trainer.start_over(recipe.train.seed)
     model, _ = trainer.build(models.load(recipe.model), prepared.read_spec(recipe.dataset), hyperparameters)
     print(f"{name}: {model.count_params():,} parameters on {trainer.device()}", flush=True)
-    carried = bases.start(model, recipe.base)
+    carried = bases.start(model, recipe.base, prepared.vocabulary(recipe.dataset))
     history = trainer.train(
         model,
         prepared.read(recipe.dataset, "train"),

@@ -75,10 +75,11 @@ class Trial(keras_tuner.HyperModel):
     def __init__(self, recipe: Recipe, spec: Spec, train: Split, validation: Split) -> None:
         super().__init__()
         self.recipe, self.spec, self.splits = recipe, spec, (train, validation)
+        self.vocabulary = prepared.vocabulary(recipe.dataset)
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         model = models.load(self.recipe.model).build(self.spec, hp)
-        bases.start(model, self.recipe.base)
+        bases.start(model, self.recipe.base, self.vocabulary)
         return model
 
     def fit(

@@ -82,10 +82,10 @@ def describe(images: np.ndarray | None, samples: pd.DataFrame, dataset: Dataset)
 
     Returns:
         Columns row, label, split, those of the dataset's numbers, categories and answer, those of `of_images`,
-        `texts.describe` and `of_symbols`, `characters` (how many a text has), later (whether a moment of a series is
-        later than the one before), copy_of (the first row with the same inputs, if another), labels_of_sample (how many
-        different ones the same inputs have) and seen_in (the splits that have the same, or others of its group, joined
-        by +).
+        `texts.describe` or `texts.signs`, and `of_symbols`, `characters` (how many a text has), later (whether a moment
+        of a series is later than the one before), copy_of (the first row with the same inputs, if another),
+        labels_of_sample (how many different ones the same inputs have) and seen_in (the splits that have the same, or
+        others of its group, joined by +).
     """
     content = split.inputs(images, samples, dataset)
     splits = split.of_dataset(content, samples, dataset)
@@ -95,7 +95,8 @@ def describe(images: np.ndarray | None, samples: pd.DataFrame, dataset: Dataset)
     if dataset.words:
         table = table.join(texts.describe(samples["text"].fillna(""), splits, dataset.words))
     if dataset.characters:
-        table["characters"] = samples["text"].fillna("").str.len()
+        read = samples["text"].fillna("")
+        table = table.join(texts.signs(read)).assign(characters=read.str.len())
     if dataset.symbols:
         table = table.assign(**of_symbols(samples, dataset.symbols, dataset.classes or []))
     if dataset.series:
@@ -217,7 +218,16 @@ def expected_of_columns(dataset: Dataset) -> list[Expectation]:
         *(filled(column) for column in [*numbers, *dataset.categories]),
         *(between("samples", name, min_value=low, max_value=high) for name, (low, high) in numbers.items()),
         *(one_of(name, known) for name, known in dataset.categories.items()),
-        *([between("samples", "characters", min_value=1)] if dataset.characters else []),
+        *(expected_of_characters() if dataset.characters else []),
+    ]
+
+
+def expected_of_characters() -> list[Expectation]:
+    """Every text has some, and all of them are what somebody wrote, since each is learnt."""
+    strange = ("controls", "replaced", "mojibake")
+    return [
+        between("samples", "characters", min_value=1),
+        *(between("samples", name, max_value=0) for name in strange),
     ]
 
 

@@ -67,6 +67,10 @@ class MultiHeadAttention(layers.Layer):
         """What each place of the query (B, Q, D) takes from the source (B, S, D): (B, Q, D)."""
         return self.answer(query, *self.remember(source), mask)
 
+    def looks(self, query: Any, source: Any, mask: Any = None) -> Any:
+        """How much each place of the query (B, Q, D) takes from each of the source (B, S, D): (B, h, Q, S)."""
+        return weights(self.parted(self.query(query)), self.parted(self.key(source)), mask)
+
     def remember(self, source: Any) -> tuple[Any, Any]:
         """Keys and values of the source (B, S, D): (B, h, S, D / h) each."""
         return self.parted(self.key(source)), self.parted(self.value(source))

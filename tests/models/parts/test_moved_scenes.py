@@ -86,7 +86,7 @@ def test_nothing_moves_where_nothing_is_asked() -> None:
     assert augmentation.moved_scenes(x) == (x, [])
 
 
-@pytest.mark.parametrize("name", ["ssd", "yolo_v1", "yolo_v2", "yolo_v3"])
+@pytest.mark.parametrize("name", ["ssd", "yolo_v1", "yolo_v2", "yolo_v3", "faster_rcnn"])
 def test_a_detector_sees_nothing_but_the_moved_scene_and_tells_the_moves(name: str) -> None:
     model, _ = build(name, EXAMPLES["scenes"].spec, zoom=0.2, shift=0.1)
     image = model.inputs[0]._keras_history.operation
@@ -97,14 +97,15 @@ def test_a_detector_sees_nothing_but_the_moved_scene_and_tells_the_moves(name: s
     assert (model.is_moved, still.is_moved) == (True, False)
 
 
-def test_a_detector_learns_from_moved_scenes_and_answers_to_still_ones(tmp_path: Any) -> None:
+@pytest.mark.parametrize("name", ["ssd", "faster_rcnn"])
+def test_a_detector_learns_from_moved_scenes_and_answers_to_still_ones(name: str, tmp_path: Any) -> None:
     example = EXAMPLES["scenes"]
-    model, _ = build("ssd", example.spec, zoom=0.2, shift=0.1, mirror=True)
+    model, _ = build(name, example.spec, zoom=0.2, shift=0.1, mirror=True)
     first = model.fit(example.samples, example.answers, batch_size=8, verbose=0).history["loss"][0]
     last = model.fit(example.samples, example.answers, epochs=10, batch_size=8, verbose=0).history["loss"][-1]
     assert last < first / 2
     given = model.predict(example.samples, verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True).predict(example.samples, verbose=0)
-    for name, one in given.items():
-        np.testing.assert_array_equal(again[name], one)
+    for key, one in given.items():
+        np.testing.assert_array_equal(again[key], one)
