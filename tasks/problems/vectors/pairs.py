@@ -43,7 +43,8 @@ def runs(words: np.ndarray, length: int, neighbours: int) -> np.ndarray:
     count = -(-len(words) // length)
     filled = np.full(count * length + 2 * neighbours, NONE, np.int32)
     filled[neighbours : neighbours + len(words)] = words
-    return filled[length * np.arange(count)[:, np.newaxis] + np.arange(length + 2 * neighbours)]
+    begins = length * np.arange(count)[:, np.newaxis]
+    return np.asarray(filled[begins + np.arange(length + 2 * neighbours)])
 
 
 def inside(answers: np.ndarray, neighbours: int) -> np.ndarray:
