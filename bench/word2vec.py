@@ -5,8 +5,9 @@ before). Each round, the three go on learning: ours and gensim for an epoch, the
 since an epoch of it takes many minutes. All have 100 numbers in a vector and five neighbours on each side in whole
 windows; ours and gensim have five noise words and the same subsampling, the naive one all words and none. gensim has as
 many workers as there are processors. The first round, in which ours is compiled, does not count. What is told is the
-ratio of a round, its median over the rounds and from where to where it went, and at the end the neighbourhood score of
-both on the validation texts, which are no exam.
+ratio of a round, its median over the rounds and from where to where it went, by the clock and by processor time, which
+other work on the machine disturbs less; and at the end the neighbourhood score of both on the validation texts, which are
+no exam.
 """
 
 from __future__ import annotations
@@ -44,28 +45,32 @@ def main() -> None:
     words = sum(spec.input.counts)
     theirs, their_vectors = gensims(asked.model, spec, train, asked.rounds + 1)
     simple = naive(spec, train, asked.steps)
-    rates: list[tuple[float, float, float]] = []
+    rates: list[np.ndarray] = []
 
-    def take_turns(seconds: float) -> None:
-        speeds = words / seconds, simple(), words / timed(theirs)
-        rates.append(speeds)
-        told = zip(("ours", "naive", "gensim"), speeds, strict=True)
-        print(
-            f"round {len(rates) - 1}: {', '.join(f'{name} {speed:,.0f}' for name, speed in told)} words/s", flush=True
-        )
+    def take_turns(spent: np.ndarray) -> None:
+        rates.append(np.stack([words / spent, simple(), words / timed(theirs)]))
+        told = zip(("ours", "naive", "gensim"), rates[-1][:, 0], strict=True)
+        speeds = ", ".join(f"{name} {speed:,.0f}" for name, speed in told)
+        print(f"round {len(rates) - 1}: {speeds} words/s", flush=True)
 
     our_vectors = ours(asked.model, spec, train, asked.rounds + 1, take_turns)
-    tell("the naive Keras softmax", [one / other for one, other, _ in rates[1:]])
-    tell("gensim", [one / other for one, _, other in rates[1:]])
+    for place, name in enumerate(("the naive Keras softmax", "gensim"), start=1):
+        for which, clock in enumerate(("by the clock", "by processor time")):
+            tell(f"{name}, {clock}", [one[0, which] / one[place, which] for one in rates[1:]])
     for name, vectors in (("ours", our_vectors), ("gensim", their_vectors())):
         print(f"neighbourhood of {name} on the validation texts: {score(vectors, spec):.4f}")
 
 
-def timed(work: Callable[[], Any]) -> float:
-    """Seconds that it takes."""
-    began = time.perf_counter()
+def now() -> np.ndarray:
+    """Seconds by the clock, and of processors in this process."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def timed(work: Callable[[], Any]) -> np.ndarray:
+    """Seconds that it takes, of both."""
+    began = now()
     work()
-    return time.perf_counter() - began
+    return now() - began
 
 
 def tell(name: str, ratios: list[float]) -> None:
@@ -80,7 +85,7 @@ def score(vectors: np.ndarray, spec: Spec) -> float:
     return float(found.won.sum() / found.pairs.sum())
 
 
-def ours(name: str, spec: Spec, train: Split, epochs: int, after: Callable[[float], None]) -> np.ndarray:
+def ours(name: str, spec: Spec, train: Split, epochs: int, after: Callable[[np.ndarray], None]) -> np.ndarray:
     """Learn as the trainer does, and call `after` with the seconds of each epoch; gives the vectors."""
     import keras
 
@@ -92,10 +97,9 @@ def ours(name: str, spec: Spec, train: Split, epochs: int, after: Callable[[floa
     steps = math.ceil(len(train) / RUNS)
     values = {"size": SIZE, "subsample": SUBSAMPLE, "decay_steps": steps * epochs}
     network, _ = trainer.build(models.load(name), spec, values)
-    began = [0.0]
+    began = [now()]
     turns = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda *_: began.__setitem__(0, time.perf_counter()),
-        on_epoch_end=lambda *_: after(time.perf_counter() - began[0]),
+        on_epoch_begin=lambda *_: began.append(now()), on_epoch_end=lambda *_: after(now() - began[-1])
     )
     batches = trainer.batches(train, fit=trainer.Fit(epochs, RUNS, 0, "loss"), start=0)
     network.fit(batches, steps_per_epoch=steps, epochs=epochs, shuffle=False, verbose=0, callbacks=[turns])
@@ -118,7 +122,7 @@ def gensims(name: str, spec: Spec, train: Split, epochs: int) -> tuple[Callable[
     return epoch, lambda: rivals.learnt(model, len(spec.classes))
 
 
-def naive(spec: Spec, train: Split, steps: int) -> Callable[[], float]:
+def naive(spec: Spec, train: Split, steps: int) -> Callable[[], np.ndarray]:
     """What takes some steps of the network that everyone writes first, and gives the words that it reads a second."""
     import keras
     from keras import layers
@@ -133,12 +137,12 @@ def naive(spec: Spec, train: Split, steps: int) -> Callable[[], float]:
     rows = np.random.default_rng(0).permutation(len(words))
     done = [0]
 
-    def some() -> float:
+    def some() -> np.ndarray:
         chosen = rows[done[0] : done[0] + steps * PAIRS]
         done[0] += len(chosen)
         given = {"x": words[chosen], "y": near[chosen]}
-        seconds = timed(lambda: network.fit(**given, batch_size=PAIRS, epochs=1, shuffle=False, verbose=0))
-        return len(chosen) / of_word / seconds
+        spent = timed(lambda: network.fit(**given, batch_size=PAIRS, epochs=1, shuffle=False, verbose=0))
+        return len(chosen) / of_word / spent
 
     return some
 
