@@ -6,7 +6,7 @@ since an epoch of it takes many minutes. All have 100 numbers in a vector and fi
 windows; ours and gensim have five noise words and the same subsampling, the naive one all words and none. gensim has as
 many workers as there are processors. The first round, in which ours is compiled, does not count. What is told is the
 ratio of a round, its median over the rounds and from where to where it went, by the clock and by processor time, which
-other work on the machine disturbs less; and at the end the neighbourhood score of both on the validation texts, no exam.
+other work on the machine disturbs less; and at the end the neighbourhood score of both on the validation texts.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def timed(work: Callable[[], Any]) -> np.ndarray:
     """Seconds that it takes, of both."""
     began = now()
     work()
-    return np.subtract(now(), began)
+    return np.asarray(now() - began)
 
 
 def tell(name: str, ratios: list[float]) -> None:
