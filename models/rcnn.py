@@ -17,7 +17,8 @@ Input shape: `image` (B, H, W, C), uint8, 0 to 255; `proposals` (B, P, 4), rows 
 Output shape: `predict` gives `boxes` (B, R, 4), `labels` and `scores` (B, R); called, `image` (B, H, W, C) and
 `proposals`.
 Score: map_50 0.939 (VOC 2007: 0.906) on digit scenes with 64 proposals of selective search after 5 epochs of the narrow
-network, 214,717 parameters (recipe rcnn_digit_scenes_proposals, 101 s on two CPU cores).
+network, 214,717 parameters (recipe rcnn_digit_scenes_proposals, 101 s on two CPU cores). 0.636 on 72 photographs of
+blood cells with 256 proposals (rcnn_bccd_cells_proposals, 445 s).
 """
 
 from __future__ import annotations

@@ -109,14 +109,16 @@ def make(root: Path, cache: Path) -> Project:
 
 
 def make_small(params: Path) -> None:
-    """A few epochs, no search, and a gate that they can pass, whatever the champion has."""
+    """A few epochs, no search, and a gate that they can pass, whatever the champion has; few stages for DVC to load."""
     content = yaml.safe_load(params.read_text(encoding="utf-8"))
     recipe = content["recipes"][RECIPE]
     recipe["search"] |= {"trials": 0, "epochs": 1}
     recipe["train"] |= {"epochs": EPOCHS}
     recipe["gate"] |= {"at_least": 0.2, "margin": 1.0}
     content["recipes"] = {RECIPE: recipe, "mlp_digits": content["recipes"]["mlp_digits"]}
-    content["studies"] = {}  # of recipes that are no longer there
+    for kind in ("datasets", "sources"):
+        content[kind] = {"digits": content[kind]["digits"]}
+    content |= {"bases": {}, "lessons": {}, "studies": {}}
     content["trackers"] = {"sort_bouncing_truth": content["trackers"]["sort_bouncing_truth"]}
     content["footage"]["bouncing_digits"]["bouncing"] |= {"clips": 1, "frames": 10}
     params.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
