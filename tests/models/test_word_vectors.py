@@ -8,7 +8,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import cbow, skip_gram
@@ -56,6 +56,7 @@ def test_chances_by_hand() -> None:
     np.testing.assert_allclose(word_vectors.noise_until((16, 1, 1)), [0.8, 0.9, 1])
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=20), st.floats(1e-5, 0.1))
 def test_frequent_words_are_left_out_most(counts: list[int], threshold: float) -> None:
     chances = word_vectors.kept(tuple(sorted(counts)), threshold)

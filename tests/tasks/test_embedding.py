@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.spec import Input, Spec
@@ -69,6 +69,7 @@ def test_few_words_by_hand() -> None:
     assert found.won.tolist() == [1]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5), st.floats(0.1, 10))
 def test_neither_length_nor_rotation_counts(seed: int, scale: float) -> None:
     exam = companies()

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks import alike
@@ -66,6 +66,7 @@ def test_runs_of_one_word_are_windows_around_it() -> None:
     assert answers.tolist() == [[-1, 3, 1], [3, 1, 2], [1, 2, -1]]
 
 
+@settings(deadline=None)
 @given(texts, st.integers(1, 5), st.integers(1, 4))
 def test_every_pair_is_there_once_and_none_spans_two_texts(words: list[list[int]], length: int, around: int) -> None:
     samples, answers, starts = pairs.cut(rows(words), length, around)
@@ -77,6 +78,7 @@ def test_every_pair_is_there_once_and_none_spans_two_texts(words: list[list[int]
         assert there.tolist() == flat[start : start + len(there)]
 
 
+@settings(deadline=None)
 @given(texts, st.integers(1, 5), st.integers(1, 4))
 def test_texts_come_back_and_are_counted(words: list[list[int]], length: int, around: int) -> None:
     _, answers, _ = pairs.cut(rows(words), length, around)
