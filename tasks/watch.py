@@ -116,7 +116,7 @@ def answer_columns(spec: Spec) -> list[str]:
         return [OBJECTS]
     if spec.translation:
         return [TRANSLATION]
-    return [*(["class"] if spec.classes else []), *number_columns(spec)]
+    return [*(["class"] if spec.label else []), *number_columns(spec)]
 
 
 def number_columns(spec: Spec) -> list[str]:
@@ -155,8 +155,6 @@ def watch(model: str) -> Watched:
 
 def quality_of(model: str, number: int, known: Known) -> np.ndarray:
     """Quality of each answer of a version of which the right one is known, in the order of time: float (N,)."""
-    if known.spec.vectors:
-        return np.empty(0)
     columns = answer_columns(known.spec)
     answered = score.scored(model, columns=["id", "version", *columns])
     both = answered[answered["version"] == number].merge(labels(model), on="id", suffixes=("", " right"))

@@ -244,6 +244,8 @@ def test_vectors_have_no_right_answers_to_come_later(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(watch.score, "known_of", lambda *_: known())
     with pytest.raises(Refused, match=r"whose answers can be right. Received: `skip_gram_books`, of vectors"):
         watch.add("skip_gram_books", Path("a.csv"))
+    answered = pd.DataFrame({"id": ["x"], "version": 1, "nearest": "w1"})
+    monkeypatch.setattr(score, "scored", lambda _, columns: answered[columns])
     assert watch.quality_of("skip_gram_books", 1, known()).tolist() == []
 
 
