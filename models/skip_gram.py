@@ -11,7 +11,9 @@ chance be right ones; words that subsampling leaves out do not bring others near
 
 Input shape: (B, T), words, int32, 0 behind the end, 1 unknown; both have a vector of zeros.
 Output shape: (B, T, D), float32.
-Score: SCORE
+Score: neighbourhood 0.616 on 13 of Don Quijote's 127 chapters (recipe skip_gram_quijote_words, 999,600 parameters, 10
+epochs, 48 s on 2 very busy CPU cores; chance 0.5, gensim's skip-gram 0.615), and 0.637 on 2,494 of 50,000 reviews
+(skip_gram_imdb_words, 3 epochs, 118 s; gensim's 0.640).
 """
 
 from __future__ import annotations
