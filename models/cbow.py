@@ -10,8 +10,8 @@ Departures: those of skip_gram.py.
 
 Input shape: (B, T), words, int32, 0 behind the end, 1 unknown; both have a vector of zeros.
 Output shape: (B, T, D), float32.
-Score: neighbourhood 0.613 on 13 of Don Quijote's 127 chapters (recipe cbow_quijote_words, 999,600 parameters, 10 epochs,
-47 s on 2 very busy CPU cores; chance 0.5, gensim's CBOW 0.593).
+Score: neighbourhood 0.613 on 13 of Don Quijote's 127 chapters (recipe cbow_quijote_words, 999,600 parameters, 10
+epochs, 47 s on 2 very busy CPU cores; chance 0.5, gensim's CBOW 0.593).
 """
 
 from __future__ import annotations

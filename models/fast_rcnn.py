@@ -12,8 +12,8 @@ fewer.
 Output shape: `predict` gives `boxes` (B, R, 4), `labels` and `scores` (B, R); called, `map` (B, h, w, D) and
 `proposals`.
 Score: map_50 0.984 (VOC 2007: 0.932) on digit scenes with 64 proposals of selective search after 12 epochs of the
-narrow network, 545,791 parameters (recipe fast_rcnn_digit_scenes_proposals, 450 s on two CPU cores). 0.625 on 72 photographs of blood
-cells with 256 proposals (fast_rcnn_bccd_cells_proposals, 317 s).
+narrow network, 545,791 parameters (recipe fast_rcnn_digit_scenes_proposals, 450 s on two CPU cores). 0.625 on 72
+photographs of blood cells with 256 proposals (fast_rcnn_bccd_cells_proposals, 317 s).
 """
 
 from __future__ import annotations
