@@ -17,6 +17,8 @@ class Input:
             boxes, int32 for categories (0 to size - 1), and for words and symbols (0 is nothing, 1 an unknown one).
         lowest, highest: of each number among the training samples, D values, also of a series; else empty.
         sizes: how many categories each of the M has, or how many words, characters or symbols there are; else empty.
+        counts: of words whose vectors are asked for, how often the training samples have each that is known, the first
+            of which is number 2; else empty.
     """
 
     shape: tuple[int, ...]
@@ -24,6 +26,7 @@ class Input:
     lowest: tuple[float, ...] = ()
     highest: tuple[float, ...] = ()
     sizes: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,9 @@ class Spec:
     `labels` int32 (M,), -1 where there is none; a network's answers have `scores` float32, 0 to 1, besides, and as many
     rows as it likes, the surest first. Where symbols are asked for one after another, right answers and given ones are
     class numbers int32 (steps,), -1 from the end on. Where the next values of a series are asked for, right answers and
-    given ones are float32 (steps,), in the number's unit.
+    given ones are float32 (steps,), in the number's unit. Where vectors of words are asked for, a sample is a run of T
+    words and its answer float32 (T, D), with a D of the network's own; the right answer is the words of the run with
+    `neighbours` more on each side, class numbers int32 (T + 2 neighbours,), -1 where there is none.
 
     Args:
         inputs: by name: `image`, `numbers`, `categories`, `words`, `proposals`, `characters`, `symbols`, `series`.
@@ -75,6 +80,7 @@ class Spec:
         boxes: most boxes that an image has, M; 0 where none are asked for.
         steps: most symbols that are asked for one after another, or values of a series; 0 where neither is asked for.
         naive: of a series, how far off the simplest forecasts are.
+        neighbours: words on each side of one that a vector should tell of; 0 where no vectors are asked for.
     """
 
     inputs: dict[str, Input]
@@ -83,6 +89,27 @@ class Spec:
     boxes: int = 0
     steps: int = 0
     naive: Naive | None = None
+    neighbours: int = 0
+
+    @property
+    def vectors(self) -> bool:
+        """Whether a vector is asked for of each word."""
+        return self.neighbours > 0
+
+    @property
+    def forecast(self) -> bool:
+        """Whether the next values of a series are asked for."""
+        return self.steps > 0 and self.number is not None
+
+    @property
+    def translation(self) -> bool:
+        """Whether symbols are asked for, one after another."""
+        return self.steps > 0 and self.number is None
+
+    @property
+    def label(self) -> bool:
+        """Whether each sample is asked for its class."""
+        return bool(self.classes) and not (self.boxes or self.steps or self.vectors)
 
     @property
     def input(self) -> Input:
@@ -122,6 +149,7 @@ class Spec:
         number: bool = False,
         boxes: bool = False,
         steps: bool = False,
+        vectors: bool = False,
     ) -> None:
         """Say early that a dataset is not one for a network.
 
@@ -130,12 +158,13 @@ class Spec:
         """
         if set(self.inputs) != set(inputs):
             raise ValueError(f"this network takes {' and '.join(inputs)}. Received: {', '.join(self.inputs)}")
-        wanted = {"classes": classes, "a number": number, "boxes": boxes, "steps": steps}
+        wanted = {"classes": classes, "a number": number, "boxes": boxes, "steps": steps, "vectors": vectors}
         asked = {
             "classes": bool(self.classes),
             "a number": self.number is not None,
             "boxes": self.boxes > 0,
             "steps": self.steps > 0,
+            "vectors": self.vectors,
         }
         if wanted != asked:
             gives, received = (" and ".join(name for name, is_so in one.items() if is_so) for one in (wanted, asked))

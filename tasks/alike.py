@@ -62,6 +62,19 @@ def elsewhere(words: np.ndarray, starts: np.ndarray, splits: np.ndarray, least: 
     return other[first], how[first]
 
 
+def known(words: np.ndarray, starts: np.ndarray, others: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """The share of each text's runs of words that some of the `others` have too: float64 (N,).
+
+    Args:
+        words, starts: of the texts, as `elsewhere` takes them.
+        others, begins: likewise of those that it may be had from.
+    """
+    text, run = windows(words, starts)
+    sizes = np.bincount(text, minlength=len(starts) - 1)
+    had = np.isin(run, windows(others, begins)[1])
+    return np.asarray(np.bincount(text, had, minlength=len(sizes)) / np.maximum(sizes, 1))
+
+
 def windows(words: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number of the text, int64 (R,), and hash, uint64 (R,), of each run of words; short texts are filled up."""
     lengths = np.diff(starts)

@@ -145,6 +145,8 @@ class Words(Entry):
             not judged.
         ngrams: words that a number stands for, fewest and most: [1, 2] for each word and each two neighbours. All that
             is said of words above, but for `shortest`, is then said of these.
+        neighbours: words on each side of one that its vector should tell of. A text is then no sample, but all of it is
+            cut into runs of `length` words, and unknown words are left out before; 0 where no vectors are asked for.
     """
 
     vocabulary: Annotated[Whole, Field(ge=3, le=1_000_000)]
@@ -158,6 +160,13 @@ class Words(Entry):
     near: Annotated[Real, Field(ge=0.5, le=1)] = 0.8
     near_duplicates: Annotated[Whole, Field(ge=0)] | None = None
     ngrams: Sizes = [1, 1]
+    neighbours: Annotated[Whole, Field(ge=0, le=50)] = 0
+
+    @model_validator(mode="after")
+    def neighbours_are_words(self) -> Self:
+        if self.neighbours and self.ngrams != [1, 1]:
+            raise ValueError(f"`ngrams` must be [1, 1] where there are `neighbours`. Received: {self.ngrams}")
+        return self
 
     @model_validator(mode="after")
     def some_length_is_allowed(self) -> Self:
@@ -221,6 +230,7 @@ class Series(Entry):
 NEEDS = {
     "classification": {"classes"},
     "detection": {"boxes", "classes"},
+    "embedding": {"neighbours"},
     "forecasting": {"answer", "series"},
     "generation": {"characters"},
     "joint": {"answer", "classes"},
@@ -243,7 +253,7 @@ class Dataset(Entry):
             pixels, 32 have 95 % of the digits, 64 have 99 %.
         numbers: by column, the lowest and highest that a number may be.
         categories: by column, the texts that it may be.
-        words: how the column `text` becomes numbers.
+        words: how the column `text` becomes numbers, and where it has `neighbours`, runs of them.
         characters: how it becomes windows of characters.
         symbols: how it becomes symbols, and the column `translation` classes, one after another.
         series: how rows that follow each other in time become windows of `numbers`.
@@ -261,7 +271,9 @@ class Dataset(Entry):
     """
 
     source: Name
-    problem: Literal["classification", "detection", "forecasting", "generation", "joint", "regression", "translation"]
+    problem: Literal[
+        "classification", "detection", "embedding", "forecasting", "generation", "joint", "regression", "translation"
+    ]
     image: Image | None = None
     proposals: Annotated[Whole, Field(ge=0, le=2000)] = 0
     numbers: dict[Column, Limits] = {}
@@ -308,6 +320,17 @@ class Dataset(Entry):
         if not (self.answer or {}).items() <= self.numbers.items():
             raise ValueError(f"`answer` of a `series` must be one of `numbers`. Received: {self.answer}")
         return self
+
+    @model_validator(mode="after")
+    def words_with_neighbours_stand_alone(self) -> Self:
+        if self.neighbours and (self.image or self.numbers or self.categories):
+            raise ValueError("samples of `words` that have `neighbours` must be made of nothing else")
+        return self
+
+    @property
+    def neighbours(self) -> int:
+        """Words on each side of one whose vector is asked for; 0 where none is."""
+        return self.words.neighbours if self.words else 0
 
     @property
     def number(self) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,12 @@ def numbered(texts: Iterable[str], vocabulary: list[str], rule: Words) -> np.nda
     for row, line in zip(table, rows, strict=True):
         row[: len(line)] = line
     return table
+
+
+def places(texts: Iterable[str], vocabulary: list[str]) -> list[np.ndarray]:
+    """The place of each known word of each text in the vocabulary, unknown words left out: int32 (W,) each."""
+    place = {word: number for number, word in enumerate(vocabulary)}
+    return [np.array([place[word] for word in words(text) if word in place], dtype=np.int32) for text in texts]
 
 
 def samples(
@@ -175,12 +182,15 @@ def numbers_of(texts: pd.Series, known: list[str]) -> np.ndarray:
     return numbers
 
 
-def spec(dataset: Dataset, train: pd.DataFrame | None = None, alphabet: Iterable[str] = ()) -> Spec:
+def spec(
+    dataset: Dataset, train: pd.DataFrame | None = None, alphabet: Iterable[str] = (), counts: tuple[int, ...] = ()
+) -> Spec:
     """Inputs and outputs of `dataset`.
 
     Args:
         train: the training samples, whose ranges are told; without them, the ranges that the catalogue allows.
-        alphabet: characters of its texts; without them, those numbers that they will have.
+        alphabet: characters of its texts, or words with neighbours; without them, those numbers that they will have.
+        counts: how often the training samples have each of these words; without them, once.
     """
     inputs: dict[str, Input] = {}
     if dataset.image:
@@ -198,6 +208,10 @@ def spec(dataset: Dataset, train: pd.DataFrame | None = None, alphabet: Iterable
         inputs["categories"] = Input((len(sizes),), "int32", sizes=sizes)
     if dataset.words:
         inputs["words"] = Input((dataset.words.length,), "int32", sizes=(dataset.words.vocabulary,))
+    if dataset.words and dataset.neighbours:
+        known = dataset.words.vocabulary - UNKNOWN - 1
+        inputs["words"] = replace(inputs["words"], counts=counts or (1,) * known)
+        return Spec(inputs, tuple(alphabet) or tuple(map(str, range(known))), neighbours=dataset.neighbours)
     if dataset.symbols:
         inputs["symbols"] = Input((dataset.symbols.length,), "int32", sizes=(len(dataset.symbols.known) + 2,))
     if dataset.characters:

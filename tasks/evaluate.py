@@ -31,11 +31,15 @@ def evaluate(name: str) -> Evaluated:
     problem = problems.load(prepared.problem(recipe.dataset))
     check_gate(recipe, problem)
     split = prepared.read(recipe.dataset, "test")
-    Trained.read(places.trained(name))
+    trained = Trained.read(places.trained(name))
     ask, spec = partial(records.ask, bases.network(name)), prepared.read_spec(recipe.dataset)
-    exam = problem.judge(split, ask(split.samples), spec)
+    given = ask(split.samples)
+    exam = problem.judge(split, given, spec)
     if hasattr(problem, "further"):
         exam = replace(exam, tables={**problem.further(ask, split, spec), **exam.tables})
+    if hasattr(problem, "beside"):
+        others = problem.beside(prepared.read(recipe.dataset, "train"), split, given, spec, epochs=trained.epochs)
+        exam = replace(exam, tables={**others, **exam.tables})
     print("  ".join(f"{score} {value:.4f}" for score, value in exam.scores.items()), flush=True)
     with places.whole_folder(places.evaluated(name)) as folder:
         write(name, exam, pd.read_csv(places.trained(name) / "history.csv"), folder)

@@ -174,14 +174,14 @@ def objects(subject: Subject) -> Look:
 
 def symbols(subject: Subject) -> Look:
     """Where an answer of symbols looks in the text, for a network with attention."""
-    if not (subject.spec.steps and subject.spec.classes):
+    if not subject.spec.translation:
         return Look({}, {})
     return Look(*alignment.look(subject.network, subject.exam, subject.given, subject.spec, subject.known))
 
 
 def texts(subject: Subject) -> Look:
     """Which texts are alike, for a network that reads words and only names a class."""
-    if set(subject.spec.inputs) != {"words"} or not subject.spec.classes or subject.spec.number:
+    if set(subject.spec.inputs) != {"words"} or not subject.spec.label or subject.spec.number:
         return Look({}, {})
     return Look(*nearest.look(subject.network, subject.exam, subject.spec))
 

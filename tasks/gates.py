@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tasks import champions, compare, examine, places, split
+from tasks import alike, champions, compare, examine, places, split
 from tasks.cases import Case
 from tasks.catalogue import Recipe
 from tasks.errors import MiarError
 from tasks.outside import registry, versioning
+from tasks.problems.vectors import pairs
 from tasks.verdicts import FAILED, INCONCLUSIVE, PASSED, Check, Report, at_least, at_most
 
 REQUIRED = (
@@ -90,11 +91,23 @@ def above_floor(case: Case) -> Answer:
 
 
 def no_leakage(case: Case) -> Answer:
-    """No sample of the exam is among those that it learnt from."""
+    """No sample of the exam is among those that it learnt from; of runs of words, no text of it is to a half."""
+    if case.spec.vectors:
+        return no_text_leaks(case)
     learnt = [split.contents(case.split(part).samples) for part in ("train", "validation")]
     exam = split.contents(case.split("test").samples)
     seen = int(np.isin(exam, np.concatenate(learnt)).sum())
     return Answer(at_most(seen, 0), seen, 0, f"of {len(exam)} exam samples have a copy in train or validation")
+
+
+def no_text_leaks(case: Case) -> Answer:
+    """No text of the exam has half its runs of five words in a text that it learnt from."""
+    learnt = np.concatenate([np.asarray(case.split(part).answers) for part in ("train", "validation")])
+    texts = [pairs.documents(runs, case.spec.neighbours) for runs in (np.asarray(case.split("test").answers), learnt)]
+    shares = alike.known(*texts[0], *texts[1])
+    seen = int((shares > pairs.LEAKED).sum())
+    evidence = f"of {len(shares)} exam texts have more than half of their words in runs that it learnt from"
+    return Answer(at_most(seen, 0), seen, 0, f"{evidence}; at most {shares.max():.1%}")
 
 
 def better_than_trivial(case: Case) -> Answer:

@@ -104,7 +104,7 @@ def refer(train: np.ndarray, given: np.ndarray, spec: Spec, quality: np.ndarray)
     learnt = of_samples(some, projection)
     answered = of_answers(given, spec)
     edges = {name: quantiles(values) for name, values in {**learnt, **answered}.items()}
-    if spec.classes and not (spec.boxes or spec.steps):
+    if spec.label:
         edges["answer.class"] = np.arange(len(spec.classes) - 1) + 0.5
     counts = {name: binned(values, edges[name]) for name, values in {**learnt, **answered}.items()}
     return Reference(edges, counts, projection, float(quality.mean()), len(quality))
@@ -243,20 +243,33 @@ def of_columns(values: np.ndarray) -> Measured:
 
 def of_answers(given: np.ndarray, spec: Spec) -> Measured:
     """The watched numbers of answers: the class and how sure it is, the number; how many symbols, and the first; the
-    first and the last value of a forecast; what `of_boxes` tells."""
+    first and the last value of a forecast; what `of_boxes` and `of_vectors` tell."""
     if spec.boxes:
         return of_boxes(given, spec)
+    if spec.vectors:
+        return of_vectors(given)
     measured: Measured = {}
-    if spec.steps and spec.number:
+    if spec.forecast:
         measured |= {"answer.first": given[:, 0], "answer.last": given[:, -1]}
-    elif spec.steps:
+    if spec.translation:
         measured |= {"answer.length": (given >= 0).sum(axis=1), "answer.first": given[:, 0]}
-    elif spec.classes:
+    if spec.label:
         label = records.part(given, "label")
         measured |= {"answer.class": label.argmax(axis=1).astype(np.float64), "answer.confidence": label.max(axis=1)}
     if spec.number and not spec.steps:
         measured["answer.number"] = records.part(given, spec.number.name)[:, 0]
     return {name: np.asarray(value, np.float64) for name, value in measured.items()}
+
+
+def of_vectors(given: np.ndarray) -> Measured:
+    """Of vectors (N, T, D), zeros where no word is known: how long they are, and how alike those of a run."""
+    lengths = np.linalg.norm(np.asarray(given, np.float64), axis=2)
+    there = np.maximum((lengths > 0).sum(axis=1), 1)
+    unit = given / np.maximum(lengths, 1e-12)[..., np.newaxis]
+    return {
+        "answer.length": lengths.sum(axis=1) / there,
+        "answer.alike": np.linalg.norm(unit.sum(axis=1), axis=1) / there,
+    }
 
 
 def of_boxes(given: np.ndarray, spec: Spec) -> Measured:

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from models.spec import Spec
-from tasks import catalogue, encoding, ingested, places, prepared, series, split, windows
-from tasks.catalogue import Characters, Dataset
+from tasks import alike, catalogue, encoding, ingested, places, prepared, series, split, windows
+from tasks.catalogue import Characters, Dataset, Words
 from tasks.errors import BadData, Refused
+from tasks.problems.vectors import pairs
 from tasks.receipts import Prepared, Validated, digest_files, seal
 
 
@@ -62,6 +63,8 @@ def made_of(images: np.ndarray | None, table: pd.DataFrame, splits: np.ndarray, 
     """The samples of `dataset`, cut from texts or from a series, or each a row of the source."""
     if dataset.characters:
         return cut(table, splits, dataset)
+    if dataset.neighbours:
+        return runs(table, splits, dataset)
     if dataset.series:
         made = series.cut(table[dataset.in_series], splits, dataset.series)
         spec = encoding.spec(dataset, table[splits == "train"])
@@ -101,6 +104,48 @@ def cut(table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
     return Made(made, encoding.spec(dataset, alphabet=known), known)
 
 
+def runs(table: pd.DataFrame, splits: np.ndarray, dataset: Dataset) -> Made:
+    """Each row of the source is a text, from which runs of words are cut, with the neighbours of each word.
+
+    Texts are split first, so that no word has a neighbour in another split.
+
+    Raises:
+        BadData: if a split has no known word, or the training texts have fewer words than are to be known.
+    """
+    wanted, texts = cast(Words, dataset.words), table["text"].fillna("")
+    vocabulary = encoding.learn_vocabulary(texts[splits == "train"], wanted)
+    if len(vocabulary) != wanted.vocabulary - 2:
+        raise BadData(
+            f"`words.vocabulary` must be at most 2 more than the different words of the training texts, "
+            f"{len(vocabulary)}. Received: {wanted.vocabulary}"
+        )
+    rows = unlike({part: encoding.places(texts[splits == part], vocabulary) for part in prepared.SPLITS})
+    made = {part: pairs.cut(row, wanted.length, wanted.neighbours) for part, row in rows.items()}
+    if empty := [part for part, (samples, _, _) in made.items() if not len(samples)]:
+        raise BadData(f"each split must have words that are known. Received: none in {', '.join(empty)}")
+    counts = pairs.counted(made["train"][1], wanted.neighbours, len(vocabulary))
+    return Made(made, encoding.spec(dataset, alphabet=vocabulary, counts=counts), vocabulary)
+
+
+def unlike(rows: dict[str, list[np.ndarray]]) -> dict[str, list[np.ndarray]]:
+    """The texts of each split without those of which the splits before it have more than half."""
+    kept: dict[str, list[np.ndarray]] = {}
+    for part, texts in rows.items():
+        before = [text for others in kept.values() for text in others]
+        own = alike.known(*behind(texts), *behind(before)) <= pairs.LEAKED
+        kept[part] = [text for text, is_own in zip(texts, own, strict=True) if is_own]
+        if not own.all():
+            print(
+                f"{part}: {(~own).sum()} of {len(own)} texts left out, of which others have more than half", flush=True
+            )
+    return kept
+
+
+def behind(texts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Texts one behind another, int64 (W,), and where each begins and the last one ends, int64 (N + 1,)."""
+    return np.concatenate([np.empty(0, np.int64), *texts]), np.cumsum([0, *map(len, texts)])
+
+
 def validated(name: str, dataset: Dataset) -> Validated:
     """What was found of the samples that lie here.
 
@@ -134,8 +179,11 @@ def tell(done: int, total: int) -> None:
 def write_spec(spec: Spec, problem: str, folder: Path) -> None:
     """Write inputs and outputs; what few datasets have only where they do, so that other specs keep their bytes."""
     facts = {"problem": problem, **asdict(spec)}
-    for name in ("boxes", "steps", "naive"):
+    for name in ("boxes", "steps", "naive", "neighbours"):
         if not facts[name]:
             del facts[name]
+    for one in facts["inputs"].values():
+        if not one["counts"]:
+            del one["counts"]
     text = json.dumps(facts, indent=2)
     (folder / prepared.SPEC).write_text(text + "\n", encoding="utf-8")

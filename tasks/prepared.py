@@ -28,12 +28,12 @@ class Split:
         samples: what goes into a model, as stored: images are uint8 (N, H, W, C), proposals float32 (N, P, 4), rows
             of zeros where there are fewer, numbers float32 (N, D), words int32 (N, T); of several inputs, records (N,)
             with a field for each; of characters, the text uint8 (L,) on the disk and its windows (N, T) here; of a
-            series, windows float32 (N, P, D).
+            series, windows float32 (N, P, D); of words with neighbours, runs int32 (N, T).
         answers: what should come out: class numbers int32 (N,), or numbers float32 (N,); of both, records (N,); of
             boxes, records (N,) of `boxes` float32 (M, 4) and `labels` int32 (M,), -1 where there is none; of a
-            series, its next values float32 (N, A).
+            series, its next values float32 (N, A); of runs of words, as tasks/problems/vectors/pairs.py says.
         ids: int64 (N,), the sample's row in its source; where a window begins in the text of its split; of a
-            series, the row of the first moment that is asked for.
+            series, the row of the first moment that is asked for; where a run begins in the words of its split.
     """
 
     samples: np.ndarray
@@ -93,7 +93,8 @@ def spec_of(facts: dict[str, Any]) -> Spec:
     number = Number(**facts["number"]) if facts["number"] else None
     told = facts.get("naive")
     naive = Naive(**{key: whole(value) for key, value in told.items()}) if told else None
-    return Spec(inputs, tuple(facts["classes"]), number, facts.get("boxes", 0), facts.get("steps", 0), naive)
+    asked = {name: facts.get(name, 0) for name in ("boxes", "steps", "neighbours")}
+    return Spec(inputs, tuple(facts["classes"]), number, naive=naive, **asked)
 
 
 def whole(value: Any) -> Any:

@@ -6,6 +6,7 @@ import re
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tasks.catalogue import NAME
 from tasks.errors import BadData, BadRequest
 from tasks.measures import Reference
 from tasks.outside import registry, tracking
+from tasks.problems.vectors import likeness
 from tasks.receipts import digest_file
 
 MONITORING, REFERENCE = "monitoring", "reference.npz"
@@ -31,6 +33,9 @@ OBJECTS = "objects"
 
 TRANSLATION = "translation"
 """Column of the symbols that answer a sample, as one text."""
+
+NEAREST = "nearest"
+"""Column of the words nearest to those of a run, as one text."""
 
 WATCHED = "x."
 """Begins the columns with the measures."""
@@ -69,7 +74,7 @@ def score(model: str, path: Path, *, alias: str = registry.CHAMPION) -> Scored:
     Args:
         path: `.npy` of samples as data/prepared/<dataset>/test_samples.npy has them, or `.npz` of `samples` and `ids`;
             where a sample is an image and its proposals, images are enough; where it is a window of characters, their
-            text is.
+            text is; where it is a run of words, their numbers one after another are.
         alias: an alias or a version number.
 
     Raises:
@@ -85,9 +90,13 @@ def score(model: str, path: Path, *, alias: str = registry.CHAMPION) -> Scored:
     known = known_of(name, number)
     samples = completed(samples, known.spec, path)
     check(samples, known.spec, path)
-    given = answers(registry.served(files), samples)
+    served = registry.served(files)
+    given = answers(served, samples)
     now = datetime.now(UTC)
     table = rows(samples, given, known, ids if ids is not None else numbered(digest, len(samples)))
+    if known.spec.vectors:
+        found = likeness.of_all(partial(answers, served), known.spec)
+        table[NEAREST] = likeness.nearest_texts(samples, found, known.spec)
     table = table.assign(model=name, version=number, alias=alias, data=digest, at=now.isoformat())
     kept = folder / f"{now:%Y%m%dT%H%M%S%f}-{digest[:12]}-v{number}.parquet"
     places.write_file(kept, lambda beside: table.to_parquet(beside, index=False))
@@ -123,13 +132,15 @@ def numbered(digest: str, count: int) -> np.ndarray:
 
 def completed(samples: np.ndarray, spec: Spec, path: Path) -> np.ndarray:
     """The samples, with proposals found as the step prepare finds them where the file has images alone, and with all
-    windows where it has a text of characters.
+    windows where it has a text of characters, and in runs where it has words one after another.
 
     Raises:
         BadData: if they are no images as the version takes.
     """
     if set(spec.inputs) == {"characters"} and samples.ndim == 1 and len(samples) >= spec.input_shape[0]:
         return np.lib.stride_tricks.sliding_window_view(samples, spec.input_shape[0])
+    if spec.vectors and samples.ndim == 1 and samples.dtype == spec.input_dtype:
+        return likeness.in_runs(samples, spec)
     if set(spec.inputs) != {"image", "proposals"} or set(samples.dtype.names or ("image",)) != {"image"}:
         return samples
     images = records.part(samples, "image")
@@ -171,13 +182,13 @@ def rows(samples: np.ndarray, given: np.ndarray, known: Known, ids: np.ndarray) 
     table = pd.DataFrame({"id": ids})
     if known.spec.boxes:
         table[OBJECTS] = objects.texts(given, known.spec)
-    elif known.spec.steps and known.spec.number:
+    elif known.spec.forecast:
         table[ahead(known.spec)] = given
-    elif known.spec.steps:
+    elif known.spec.translation:
         from tasks.problems import translation  # imports Matplotlib, which no other version needs
 
         table[TRANSLATION] = translation.texts(given, known.spec)
-    elif known.spec.classes:
+    elif known.spec.label:
         label = records.part(given, "label")
         table["class"] = np.array(known.spec.classes)[label.argmax(axis=1)]
         table["probability"] = label.max(axis=1)

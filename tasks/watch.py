@@ -65,10 +65,13 @@ def add(model: str, path: Path) -> int:
     Raises:
         BadRequest: if there is no such model or file.
         BadData: if an id has two answers, here or from before, or an answer is none.
+        Refused: if the model gives vectors of words, of which none are right.
     """
     client = history.connected(model)
     number = int(history.version_of(client, model, registry.CHAMPION).version)
     spec = score.known_of(model, number).spec
+    if spec.vectors:
+        raise Refused(f"right answers must be of a model whose answers can be right. Received: `{model}`, of vectors")
     table = read(path, spec)
     before = labels(model)
     both = pd.concat([before, table], ignore_index=True).drop_duplicates()
@@ -95,7 +98,7 @@ def read(path: Path, spec: Spec) -> pd.DataFrame:
     table = table[columns].astype({"id": str})
     if spec.boxes:
         objects.packed(list(table[OBJECTS]), spec)
-    elif spec.steps and not spec.number:
+    elif spec.translation:
         sequences.packed(table[TRANSLATION], spec)
     elif spec.classes:
         table["class"] = table["class"].astype(str)
@@ -111,16 +114,16 @@ def read(path: Path, spec: Spec) -> pd.DataFrame:
 def answer_columns(spec: Spec) -> list[str]:
     if spec.boxes:
         return [OBJECTS]
-    if spec.steps and not spec.number:
+    if spec.translation:
         return [TRANSLATION]
-    return [*(["class"] if spec.classes else []), *number_columns(spec)]
+    return [*(["class"] if spec.label else []), *number_columns(spec)]
 
 
 def number_columns(spec: Spec) -> list[str]:
     """Columns of the number that is asked for, one for each step ahead of a forecast."""
     if spec.number is None:
         return []
-    return score.ahead(spec) if spec.steps else [spec.number.name]
+    return score.ahead(spec) if spec.forecast else [spec.number.name]
 
 
 def check(strange: pd.Series, values: pd.Series, what: str, path: Path) -> None:
@@ -160,10 +163,10 @@ def quality_of(model: str, number: int, known: Known) -> np.ndarray:
     if known.spec.boxes:
         true, told = (objects.packed(list(both[f"{OBJECTS}{suffix}"]), known.spec) for suffix in (" right", ""))
         return problems.load(known.problem).quality(true[["boxes", "labels"]], told, known.spec)
-    if known.spec.steps and known.spec.number:
+    if known.spec.forecast:
         true, told = (both[[f"{name}{suffix}" for name in columns]].to_numpy(np.float32) for suffix in (" right", ""))
         return problems.load(known.problem).quality(true, told, known.spec)
-    if known.spec.steps:
+    if known.spec.translation:
         true, told = (sequences.packed(both[f"{TRANSLATION}{suffix}"], known.spec) for suffix in (" right", ""))
         return problems.load(known.problem).quality(true, told, known.spec)
     right, given = (encoded(both, known.spec, suffix) for suffix in (" right", ""))

@@ -3,7 +3,8 @@
 A file here offers `GATES`, the scores of which more is better and a gate may ask for, and the functions of
 `Problem`. Samples and answers are in the form that the problem's splits store and its models take and give. It may
 offer `further(ask, split, spec)` besides: by name, tables that need more questions than the exam's, such as texts
-that a network writes; `ask` gives the network's answers to samples.
+that a network writes; `ask` gives the network's answers to samples. And `beside(train, split, given, spec, epochs)`:
+by name, tables of what others make of the training samples, in as many epochs where they have any.
 """
 
 from __future__ import annotations

@@ -84,9 +84,30 @@ def waves(rng: np.random.Generator) -> Example:
     return Example(Spec({"series": seen}, number=number, steps=3, naive=naive), samples, values[:, 8:])
 
 
+def companies(rng: np.random.Generator) -> Example:
+    """Runs of four words, the last not full, and two more on each side, all of them of one of two companies of five."""
+    of = rng.integers(0, 2, (COUNT, 1))
+    answers = (5 * of + rng.integers(0, 5, (COUNT, 8))).astype(np.int32)
+    answers[-1, 5:] = -1
+    counts = tuple(np.bincount(answers[answers >= 0], minlength=10).tolist())
+    spec = Spec({"words": Input((4,), "int32", sizes=(12,), counts=counts)}, tuple("abcdefghij"), neighbours=2)
+    inside = answers[:, 2:-2]
+    return Example(spec, np.where(inside < 0, 0, inside + 2).astype(np.int32), answers)
+
+
+def together(vectors: np.ndarray, example: Example) -> tuple[float, float]:
+    """The least cosine between words of one company, and the greatest between words of two."""
+    samples = np.asarray(example.samples)
+    words = np.stack([vectors[samples == word][0] for word in range(2, 12)])
+    unit = words / np.linalg.norm(words, axis=1, keepdims=True)
+    company = np.arange(10) // 5
+    alike = company[:, np.newaxis] == company
+    return float((unit @ unit.T)[alike].min()), float((unit @ unit.T)[~alike].max())
+
+
 def examples() -> dict[str, Example]:
     """By name, what networks take: images of two sizes, numbers, words, several of them, and with two answers."""
-    rng, of_characters, of_symbols, of_series = map(np.random.default_rng, range(4))  # a new kind changes no other
+    rng, of_characters, of_symbols, of_series, of_words = map(np.random.default_rng, range(5))  # none changes another
     answers = np.arange(COUNT, dtype=np.int32) % 4
     colour = textures(rng, answers, 20, 3)
     corners = np.stack([answers % 2, answers // 2], axis=1).astype(np.float32) * 4 + rng.random((COUNT, 2), np.float32)
@@ -117,6 +138,7 @@ def examples() -> dict[str, Example]:
         "words": Example(Spec(told, CLASSES), words, answers),
         "characters": Example(Spec({"characters": Input((6,), "uint8", sizes=(4,))}, CLASSES), characters, answers),
         "series": waves(of_series),
+        "companies": companies(of_words),
         "image and attributes": Example(Spec({**seen, **known}, number=number), facts, price),
         "image, attributes and words": Example(
             Spec({**seen, **known, **told}, number=number), {**facts, "words": words}, price

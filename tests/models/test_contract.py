@@ -13,7 +13,7 @@ import pytest
 
 import models
 from tasks import places
-from tests.models.examples import COUNT, EXAMPLES, Example, accepts, build, hits
+from tests.models.examples import COUNT, EXAMPLES, Example, accepts, build, hits, together
 
 TAKEN = {name: [kind for kind, example in EXAMPLES.items() if accepts(name, example.spec)] for name in models.names()}
 PAIRS = [
@@ -74,6 +74,29 @@ def check_symbols(given: np.ndarray, example: Example) -> None:
     assert (np.diff((given == -1).astype(int), axis=1) >= 0).all()
 
 
+def check_vectors(given: np.ndarray, example: Example) -> None:
+    """One for each word, the same for the same word; zeros where there is none."""
+    samples = np.asarray(example.samples)
+    assert (given.shape[:2], given.dtype) == (samples.shape, np.float32)
+    assert not given[samples == 0].any()
+    for word in np.unique(samples[samples > 0]):
+        assert np.unique(given[samples == word], axis=0).shape[0] == 1
+        assert given[samples == word].any()
+
+
+def learn_vectors(name: str, example: Example) -> None:
+    """Until all words of one company are more alike than any of two."""
+    model, _ = build(name, example.spec, subsample=0.0)
+    before = model.evaluate(example.samples, example.answers, verbose=0)
+    for _ in range(20):
+        model.fit(example.samples, example.answers, epochs=10, batch_size=8, verbose=0)
+        inside, between = together(model.predict(example.samples, verbose=0), example)
+        if inside > between:
+            break
+    assert inside > between
+    assert model.evaluate(example.samples, example.answers, verbose=0) < before
+
+
 def test_every_architecture_takes_something() -> None:
     assert {name for name, _ in PAIRS} == set(models.names())
 
@@ -86,13 +109,15 @@ class TestEveryArchitecture:
         given = flat(model.predict(example.samples, verbose=0))
         if example.spec.boxes:
             check_boxes(given, example)
+        elif example.spec.vectors:
+            check_vectors(given[""], example)
         elif example.spec.steps and example.spec.classes:
             check_symbols(given[""], example)
         else:
             assert {key: one.shape for key, one in given.items()} == wanted(example)
         assert all(np.isfinite(one).all() for one in given.values())
         for key, one in given.items():
-            if example.spec.classes and key in ("", "label") and not example.spec.steps:
+            if example.spec.label and key in ("", "label"):
                 np.testing.assert_allclose(one.sum(axis=1), 1, atol=1e-5)
         assert sorted(tensor.dtype for tensor in model.inputs) == sorted(
             one.dtype for one in example.spec.inputs.values()
@@ -104,6 +129,9 @@ class TestEveryArchitecture:
         example = EXAMPLES[kind]
         if example.spec.boxes:
             learn_boxes(name, example)
+            return
+        if example.spec.vectors:
+            learn_vectors(name, example)
             return
         rate = {"learning_rate": 0.01} if example.spec.number or kind in ("numbers", "words", "characters") else {}
         model, _ = build(name, example.spec, penalty=1e-4, **rate)  # what keeps weights small forbids it
@@ -123,7 +151,7 @@ class TestEveryArchitecture:
         Of a network without trainable weights, which learns without gradients, these are all weights.
         """
         example = EXAMPLES[kind]
-        model, _ = build(name, example.spec)
+        model, _ = build(name, example.spec, subsample=0.0)  # where there are ten words, each is too frequent
         weights = model.trainable_weights or model.weights
         before = [keras.ops.convert_to_numpy(weight).copy() for weight in weights]
         model.fit(example.samples, example.answers, epochs=2, verbose=0)

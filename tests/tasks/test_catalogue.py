@@ -83,6 +83,27 @@ def test_the_projects_own_is_sound() -> None:
             r"`proposals` must have an `image` of 1 or 3 channels. Received: image None",
         ),
         (
+            "neighbours: 5, shortest: 20,",
+            "neighbours: 5, ngrams: [1, 2],",
+            r"`ngrams` must be \[1, 1\] where there are `neighbours`. Received: \[1, 2\]",
+        ),
+        (
+            "neighbours: 5, shortest: 20,",
+            "neighbours: 51,",
+            r"`datasets.quijote_words.words.neighbours`: .*equal to 50",
+        ),
+        ("neighbours: 5, shortest: 20,", "", r"problem embedding needs neighbours, and asks for nothing else"),
+        (
+            "    words: {vocabulary: 10000, length: 250, shortest: 5}\n",
+            "    words: {vocabulary: 10000, length: 250, neighbours: 2}\n",
+            r"problem classification needs classes, and asks for nothing else",
+        ),
+        (
+            "problem: embedding\n",
+            "problem: embedding\n    image: [8, 8, 1]\n",
+            r"samples of `words` that have `neighbours` must be made of nothing else",
+        ),
+        (
             "detector: ssd_digit_scenes",
             "detector: cnn_digits",
             r"`trackers.sort_bouncing_digits.detector` must be one of",

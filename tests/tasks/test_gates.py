@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from models.spec import Input, Spec
 from tasks import gates, places, promote, verdicts
 from tasks.catalogue import Gate
 from tasks.compare import Interval, Slice
@@ -38,6 +39,7 @@ def case(**facts: Any) -> Any:
         "examined": {2: sound, 1: sound},
         "interval": Interval(0.0, -0.005, 0.005),
         "slices": [Slice("class a", 50, 0.9, 0.9, 1.0)],
+        "spec": Spec({"image": Input((2, 2, 1), "uint8")}, ("a", "b")),
     }
     return SimpleNamespace(**{**usual, **facts})
 

@@ -77,6 +77,8 @@ def test_of_every_kind_of_sample_something_is_watched(kind: str, tmp_path: Path)
 
 def answers_of(spec: Spec, count: int) -> np.ndarray:
     rng = np.random.default_rng(0)
+    if spec.vectors:
+        return rng.random((count, *spec.input_shape, 3), np.float32)
     if spec.boxes:
         corners = np.sort(rng.random((count, spec.boxes, 2, 2), np.float32), axis=2)
         return records.packed(

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.spec import Input, Spec
 from tasks import catalogue, encoding, ingested, places, prepare, prepared
+from tasks.catalogue import Dataset
 from tasks.errors import BadData, Refused
 from tasks.receipts import Validated, digest_file, seal
 
@@ -176,6 +178,45 @@ def test_a_failure_leaves_the_old_folder(validated: Validated, monkeypatch: pyte
     assert contents() == before
     assert [path.name for path in places.prepared("digits").parent.iterdir()] == ["digits"]
     assert validated.success
+
+
+def of_words(texts: list[str], splits: list[str], **words: int) -> prepare.Made:
+    """What is made of texts for vectors of words."""
+    wanted = {"vocabulary": 5, "length": 2, "neighbours": 1, **words}
+    dataset = Dataset(source="x", problem="embedding", words=wanted, validation=0.1, test=0.1, seed=0)
+    return prepare.made_of(None, pd.DataFrame({"text": texts}), np.array(splits), dataset)
+
+
+def test_texts_become_runs_of_known_words_each_in_its_split(tmp_path: Path) -> None:
+    """a is there thrice and b twice in training; c is the third by the alphabet, so x, y and z are left out."""
+    made = of_words(["a x b. A", "c y b a", "z b c", "a y c"], ["train", "train", "validation", "test"])
+    assert made.vocabulary == ["a", "b", "c"]
+    assert {part: arrays[0].tolist() for part, arrays in made.splits.items()} == {
+        "train": [[2, 3], [2, 0], [4, 3], [2, 0]],
+        "validation": [[3, 4]],
+        "test": [[2, 4]],
+    }
+    assert made.splits["train"][1].tolist() == [[-1, 0, 1, 0], [1, 0, -1, -1], [-1, 2, 1, 0], [1, 0, -1, -1]]
+    assert made.splits["train"][2].tolist() == [0, 2, 3, 5]
+    assert made.spec == Spec(
+        {"words": Input((2,), "int32", sizes=(5,), counts=(3, 2, 1))}, ("a", "b", "c"), neighbours=1
+    )
+    prepare.write_spec(made.spec, "embedding", tmp_path)
+    assert prepared.read_spec("x", tmp_path) == made.spec
+
+
+def test_exam_texts_of_which_others_have_more_than_half_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    learnt, new = "a b c a b a c c b a", "c c c b b b a a a c b"
+    made = of_words([learnt, new, f"{learnt} b", "c a", new], ["train", "test", "test", "test", "validation"])
+    assert [len(made.splits[part][0]) for part in ("train", "validation", "test")] == [5, 6, 1]
+    assert "test: 2 of 3 texts left out, of which others have more than half" in capsys.readouterr().out
+
+
+def test_a_vocabulary_that_the_texts_do_not_have_is_refused() -> None:
+    with pytest.raises(BadData, match=r"at most 2 more than the different words of the training texts, 3. Received: 6"):
+        of_words(["a b c", "d", "d"], ["train", "validation", "test"], vocabulary=6)
+    with pytest.raises(BadData, match=r"each split must have words that are known. Received: none in validation, test"):
+        of_words(["a b c", "d", "d"], ["train", "validation", "test"])
 
 
 def test_an_unknown_label_is_named() -> None:
