@@ -14,6 +14,7 @@ import numpy as np
 from keras import layers, ops
 
 from models.parts.classifiers import learning_rate
+from models.parts.texts import FIRST
 from models.spec import Input, Spec
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 HEAD = "head"
 """Name of the layer that has the vectors."""
-
-FIRST = 2
-"""Number of the first known word; below it is nothing and the unknown word, whose vectors are zeros."""
 
 TEXT = Spec(
     {"words": Input((32,), "int32", sizes=(10_002,), counts=(1,) * 10_000)},
