@@ -47,6 +47,10 @@ SLOPE = 3.0
 """Of the sigmoid that makes scores of margins: a margin of 1 becomes 0.95, one of -1 becomes 0.05."""
 
 
+AT_ONCE = 256
+"""Regions of an image that are read at once for an answer."""
+
+
 def warped(images: Any, regions: Any, *, size: int) -> Any:
     """Each region with some context, as a picture of one size, whatever the region's shape.
 
@@ -148,6 +152,13 @@ class Classifiers(layers.Layer):
         shapes = ((1 + self.classes,), (self.classes,), (self.classes, 4))
         return Said(*(of_images(one, *shape) for one, shape in zip((logits, margins, offsets), shapes, strict=True)))
 
+    def read_all(self, images: Any, regions: Any) -> Said:
+        """The same of however many regions: a network run for some of each image after another, so that memory does."""
+        parts = [
+            self.read(images, regions[:, start : start + AT_ONCE]) for start in range(0, regions.shape[1], AT_ONCE)
+        ]
+        return Said(*(ops.concatenate(one, axis=1) for one in zip(*parts, strict=True)))
+
     def loss(self, truth: dict[str, Any], given: dict[str, Any]) -> Any:
         """All three losses, of some proposals and the true boxes."""
         real = ops.expand_dims(truth["labels"] >= 0, -1)
@@ -171,7 +182,7 @@ class Classifiers(layers.Layer):
 
     def detections(self, given: dict[str, Any]) -> suppression.Detections:
         proposals = given["proposals"]
-        said = self.read(given["image"], proposals)
+        said = self.read_all(given["image"], proposals)
         found = boxes.clipped(boxes.decode(said.offsets, ops.expand_dims(proposals, 2), variances=VARIANCES))
         real = ops.expand_dims(boxes.areas(proposals) > 0, -1)
         scores = ops.where(real, ops.sigmoid(SLOPE * said.margins), 0.0)

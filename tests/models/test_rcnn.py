@@ -13,6 +13,7 @@ from models import rcnn
 from models.parts import boxes, matching
 from models.parts.second_stage import VARIANCES
 from models.views.gradients import gradient
+from tests.models.examples import EXAMPLES, build
 
 
 def numbers(tensor: Any) -> np.ndarray:
@@ -172,6 +173,22 @@ def test_a_region_answers_with_its_class_s_box() -> None:
     assert numbers(found.labels)[0].tolist() == [1, -1, -1, -1]
     np.testing.assert_allclose(numbers(found.boxes)[0, 0], [0.24, 0.2, 0.64, 0.6], atol=1e-6)
     assert numbers(found.scores)[0, 0] == pytest.approx(1 / (1 + math.exp(-3)))
+
+
+@pytest.mark.parametrize("at_once", [1, 5])
+def test_answers_are_the_same_however_many_regions_are_read_at_once(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = EXAMPLES["scenes and proposals"]
+    network, _ = build("rcnn", example.spec)
+    some = {name: one[:4] for name, one in example.samples.items()}
+    wanted = network.predict_on_batch(some)
+    monkeypatch.setattr(rcnn, "AT_ONCE", at_once)
+    other, _ = build("rcnn", example.spec)
+    other.set_weights(network.get_weights())
+    assert some["proposals"].shape[1] % 5
+    for name, one in other.predict_on_batch(some).items():
+        np.testing.assert_allclose(one, wanted[name], atol=1e-5)
 
 
 @pytest.mark.parametrize(("part", "reaches"), [("logits", True), ("margins", False), ("offsets", False)])
