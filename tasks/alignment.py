@@ -29,14 +29,15 @@ def look(
     length, is_right = (given >= 0).sum(axis=1), (given == np.asarray(exam.answers)).all(axis=1)
     row = int(np.lexsort((length, is_right))[-1]) if is_right.any() else int(length.argmax())
     text, answer = np.array(exam.samples[row]), given[row]
-    found = attention.looks(network, text[np.newaxis], answer[np.newaxis])[0, -LAYERS:]
+    found = attention.looks(network, text[np.newaxis], answer[np.newaxis])[0]
     read = [known[number - 2] if number >= 2 else "?" for number in text[text > 0]]
-    written = [spec.classes[number] for number in answer[answer >= 0]]
-    return {"where_it_looks": draw(found[:, :, : len(written) + 1, : len(read)], read, [*written, "end"])}, {}
+    written = [*(spec.classes[number] for number in answer[answer >= 0]), "end"][: len(answer)]
+    return {"where_it_looks": draw(found[:, :, : len(written), : len(read)], read, written)}, {}
 
 
 def draw(found: np.ndarray, read: list[str], written: list[str]) -> Figure:
-    """A sheet of weights (L, h, T, S): a row for each layer, a column for each head."""
+    """A sheet of weights (L, h, T, S): a row for each of the last layers, a column for each head."""
+    first, found = max(0, len(found) - LAYERS), found[-LAYERS:]
     layers, heads = found.shape[:2]
     side = 0.22 * max(len(read), len(written), 8) + 0.5
     figure = pictures.blank(side * heads + 0.8, side * layers + 0.7)
@@ -51,5 +52,5 @@ def draw(found: np.ndarray, read: list[str], written: list[str]) -> Figure:
         axes.set_xticks(range(len(read)), read, fontsize=6)
         axes.set_yticks(range(len(written)), written, fontsize=6)
         axes.grid(visible=False)
-        axes.set_title(f"layer {place[0] - layers}, head {place[1] + 1}", fontsize=7)
+        axes.set_title(f"layer {first + place[0] + 1}, head {place[1] + 1}", fontsize=7)
     return figure

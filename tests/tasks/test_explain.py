@@ -109,8 +109,10 @@ def test_an_answer_of_symbols_shows_where_it_looks() -> None:
     figure = explain.symbols(one).pictures["where_it_looks"]
     assert len(figure.axes) == 2
     written = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert written[-1] == "end"
-    assert len(written) - 1 == (given[3:] >= 0).sum(axis=1).max()
+    longest = (given[3:] >= 0).sum(axis=1).max()
+    assert len(written) == min(longest + 1, example.spec.steps) == len(figure.axes[0].images[0].get_array())
+    assert (written[-1] == "end") == (longest < example.spec.steps)
+    assert [axes.get_title() for axes in figure.axes] == ["layer 1, head 1", "layer 1, head 2"]
     other, _ = build("lstm_seq2seq", example.spec)
     assert explain.symbols(
         subject(other, np.asarray(example.samples), np.asarray(example.answers), example.spec, "exact")
