@@ -10,7 +10,8 @@ Departures: none from the lesson's equations; the forget gate's bias starts at 1
 
 Input shape: (B, T), words, int32, 0 behind the end; nothing there is passed over.
 Output shape: (B, K), probabilities.
-Score: accuracy 0.863 on 25,000 reviews (recipe lstm_imdb, the best of 5 epochs, 191 s on 2 busy CPU cores).
+Score: accuracy 0.863 on 25,000 reviews (recipe lstm_imdb, the best of 5 epochs, 191 s on 2 busy CPU cores);
+0.812 on 1,684 newswires (lstm_reuters, the best of 10 epochs).
 """
 
 from __future__ import annotations
