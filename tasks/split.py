@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from tasks import encoding
 from tasks.catalogue import Dataset
 
 SPLITS = ("train", "validation", "test")
@@ -20,12 +21,19 @@ def contents(samples: np.ndarray) -> np.ndarray:
 
 
 def inputs(images: np.ndarray | None, table: pd.DataFrame, dataset: Dataset) -> np.ndarray:
-    """sha256 of what every sample of a source shows, before it is encoded, of a series' its moment: text (N,)."""
+    """sha256 of what every sample of a source shows, before it is encoded, of a series' its moment: text (N,).
+
+    Texts of the same words are one, whatever stands between them: a network of words sees no more.
+    """
     columns = [*dataset.numbers, *dataset.categories, *(["text"] if dataset.has_text else [])]
     columns = ["moment"] if dataset.series else columns
     if not columns and images is not None:
         return contents(images)
-    rows = table[columns].astype(str).agg(SEPARATOR.join, axis=1)
+    told = table[columns].astype(str)
+    rows = told.agg(SEPARATOR.join, axis=1)
+    if dataset.words:
+        seen = told.assign(text=[" ".join(encoding.words(text)) for text in told["text"]])
+        rows = rows.groupby(seen.agg(SEPARATOR.join, axis=1)).transform("min")
     shown = images if dataset.image and images is not None else np.empty((len(table), 0), dtype=np.uint8)
     digests = [hashlib.sha256(row.encode() + image.tobytes()) for row, image in zip(rows, shown, strict=True)]
     return np.array([digest.hexdigest() for digest in digests])

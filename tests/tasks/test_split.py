@@ -95,3 +95,16 @@ def test_one_pixel_makes_another_content(change: tuple[int, ...]) -> None:
 def test_contents_are_the_sha256_of_the_bytes() -> None:
     image = np.arange(math.prod((2, 2, 1)), dtype=np.uint8).reshape(1, 2, 2, 1)
     assert split.contents(image)[0] == "054edec1d0211f624fed0cbca9d4f9400b0e491c43742af2c5b0abebf0c990d8"
+
+
+def test_texts_of_the_same_words_are_one() -> None:
+    """Whatever their order; another text keeps the digest that it has alone."""
+    dataset = catalogue.load().dataset("reuters")
+    table = pd.DataFrame({"text": ["One,  two.", "one two", "one three", "ONE\nTWO!"]})
+    found = split.inputs(None, table, dataset)
+    assert len(set(found[[0, 1, 3]])) == 1
+    assert found[2] not in found[[0, 1, 3]]
+    assert set(split.inputs(None, table[::-1].reset_index(drop=True), dataset)) == set(found)
+    assert split.inputs(None, table[2:3].reset_index(drop=True), dataset) == found[2:3]
+    generated = catalogue.load().dataset("quijote_characters")
+    assert len(set(split.inputs(None, table, generated))) == 4, "characters tell them apart"
