@@ -10,7 +10,7 @@ so deep a way to them at most, so that all trees fit into arrays of one size: th
 
 Input shape: (B, T): words, int32; (B, D): numbers, float32; (B, M): categories, int32.
 Output shape: (B, K), probabilities.
-Score: accuracy 0.812 on 1,684 Reuters newswires of 31 topics (recipe random_forest_reuters, 10 s), on 2 CPU cores with
+Score: accuracy 0.815 on 1,684 Reuters newswires of 31 topics (recipe random_forest_reuters, 10 s), on 2 CPU cores with
 other work on them; the balanced accuracy of 0.305 says that it passes over rare topics.
 """
 
