@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from models.spec import Spec
 from tasks import pictures, records
 from tasks.prepared import Split
+from tasks.problems.vectors import likeness
 
 COMPARED = 2000
 """Texts of the exam that are held against each other, at most."""
@@ -32,18 +33,10 @@ def look(network: keras.Model, exam: Split, spec: Spec) -> tuple[dict[str, Figur
     if not np.ptp(found, axis=0).any():
         return {}, {}
     shares = np.bincount(classes) / len(classes)
-    alike = float((classes[nearest(found)] == classes).mean())
+    near = likeness.nearest(found, found, 1, but=np.arange(len(found))[:, np.newaxis])[:, 0]
+    alike = float((classes[near] == classes).mean())
     facts = {"texts whose nearest has their class": alike, "of any two texts": float((shares**2).sum())}
     return {"texts_by_likeness": draw(plane(found), classes, spec, alike)}, facts
-
-
-def nearest(found: np.ndarray) -> np.ndarray:
-    """For each row of features (N, D) the other one whose angle to it is least: int (N,)."""
-    lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    unit = found / np.where(lengths > 0, lengths, 1)
-    near = unit @ unit.T
-    np.fill_diagonal(near, -np.inf)
-    return np.asarray(near.argmax(axis=1))
 
 
 def plane(found: np.ndarray) -> np.ndarray:
